@@ -1,0 +1,1 @@
+export { UserError, type Place, type UserErrorOptions } from './user-error.js';

@@ -1,0 +1,4 @@
+export type { AbsolutePath, Digest, JsonValue, TreeChange, TreeEntry, TreeManifest } from './types.js';
+export { canonicalJson } from './canonical-json.js';
+export { absolutePath, digestOf, digestOfFile, digestOfJson, hexOf, parseDigest } from './digest.js';
+export { changeToken, compareTrees, scanTree, type ScanOptions } from './tree.js';

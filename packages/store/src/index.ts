@@ -1,0 +1,4 @@
+export type { ActionKey, ActionResult, Descriptor, PutOptions, Remover, Scratch, Store } from './types.js';
+export { MissingArtifact } from './missing-artifact.js';
+export { openStore, storeRoot, type OpenOptions } from './local-store.js';
+export { actionResultSchema, descriptorSchema } from './schemas.js';

@@ -1,0 +1,71 @@
+import type { Readable } from 'node:stream';
+import type { AbsolutePath, Digest, JsonValue } from '@strata/fingerprint';
+
+/** Names an artifact, as the OCI image specification's descriptor does. */
+export interface Descriptor {
+  readonly mediaType: string;
+  readonly digest: Digest;
+  /** Size in bytes. */
+  readonly size: number;
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+/** The SHA-256 of exactly what an action runs and can see. Made only by the sandbox, or by a fetch of named digests. */
+export type ActionKey = Digest & { readonly __actionKey: true };
+
+/** What an action left behind. */
+export interface ActionResult {
+  /** Its artifacts, by the name of the file that it wrote. */
+  readonly outputs: Readonly<Record<string, Descriptor>>;
+  /** Small facts about the run that are not artifacts (duration, when it ended): for people, never for keys. */
+  readonly facts?: Readonly<Record<string, JsonValue>>;
+}
+
+/** How to describe an artifact that is being stored. */
+export interface PutOptions {
+  readonly mediaType: string;
+  readonly annotations?: Readonly<Record<string, string>>;
+  /** When given, content with another digest is refused and nothing is stored. */
+  readonly expect?: Digest;
+}
+
+/** A folder of the store for half-made things: on the same file system as the artifacts, gone after `dispose`. */
+export interface Scratch {
+  readonly path: AbsolutePath;
+  dispose(): Promise<void>;
+}
+
+/** Removes a folder that may hold files of mapped ids, which a plain `rm` of an ordinary user cannot. */
+export type Remover = (folder: AbsolutePath) => Promise<void>;
+
+/** The content-addressed folder of artifacts and actions of this user on this machine. */
+export interface Store {
+  readonly root: AbsolutePath;
+
+  /** Whether the bytes of an artifact are here. */
+  has(digest: Digest): Promise<boolean>;
+  /** Where the bytes of an artifact lie (`blobs/sha256/<hex>`, mode 0444). Throws {@link MissingArtifact} where they do not. */
+  path(artifact: Descriptor): Promise<AbsolutePath>;
+  /** Stores bytes: written aside, hashed while they stream, renamed. */
+  put(content: Readable | Uint8Array | string, options: PutOptions): Promise<Descriptor>;
+  /** Takes over a file of this file system (a scratch folder's), by rename. `digest` may be given where the caller just computed it. */
+  adopt(file: AbsolutePath, options: PutOptions): Promise<Descriptor>;
+  readText(artifact: Descriptor): Promise<string>;
+
+  /** The result of an action, only where every artifact it names is here. */
+  lookup(key: ActionKey): Promise<ActionResult | undefined>;
+  record(key: ActionKey, result: ActionResult): Promise<void>;
+
+  /** Runs `work` while no other process of this machine holds the lock of that name; the kernel frees it when the holder dies. */
+  withLock<T>(name: string, work: () => Promise<T>): Promise<T>;
+
+  /**
+   * The folder that holds something in unpacked form, made once per machine: `make` fills a folder aside, which is then
+   * renamed to `trees/<first 16 hex digits of name>`. Short, since overlayfs mounts have room for few long paths.
+   */
+  tree(name: Digest, make: (folder: AbsolutePath) => Promise<void>): Promise<AbsolutePath>;
+
+  scratch(): Promise<Scratch>;
+  /** Deletes everything in the store. */
+  clear(): Promise<void>;
+}
