@@ -7,4 +7,5 @@ export type {
   LayerDescriptor,
   LayerStack,
   Progress,
+  SeedRoot,
 } from './types.js';

@@ -19,12 +19,22 @@ export type Input =
   /** A layer unpacked, read-only. */
   | { readonly kind: 'layers'; readonly name: string; readonly layers: LayerStack };
 
+/**
+ * The root file system of the one kind of action that makes toolchains: a folder of the store made by the machine's own
+ * bootstrap tool. Its bytes are never keyed and never shared; `identity` (digest of the pinned packages in it) is.
+ */
+export interface SeedRoot {
+  readonly kind: 'seed';
+  readonly folder: AbsolutePath;
+  readonly identity: Digest;
+}
+
 /** One command in the sandbox, and all that it can see. */
 export interface Action {
   /** For people: `tools:merge`. Not in the key. */
   readonly label: string;
   /** The root file system (read only in effect: what is written to it is in memory and gone afterwards). */
-  readonly toolchain: LayerStack;
+  readonly toolchain: LayerStack | SeedRoot;
   /**
    * A root file system to change, at `/strata/root`: an overlay of these layers. The folder that takes the changes can be
    * read, as overlayfs writes it with `userxattr`, at `/strata/upper`.
