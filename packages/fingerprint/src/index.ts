@@ -1,4 +1,5 @@
 export type { AbsolutePath, Digest, JsonValue, TreeChange, TreeEntry, TreeManifest } from './types.js';
 export { canonicalJson } from './canonical-json.js';
 export { absolutePath, digestOf, digestOfFile, digestOfJson, hexOf, parseDigest } from './digest.js';
-export { changeToken, compareTrees, scanTree, type ScanOptions } from './tree.js';
+export { compareTrees } from './compare.js';
+export { changeToken, comparePaths, scanTree, type ScanOptions } from './tree.js';

@@ -1,4 +1,12 @@
-import type { AbsolutePath, TreeChange, TreeManifest } from './types.js';
+import { execFile } from 'node:child_process';
+import { lstat, readdir, readlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { UserError } from '@strata/definitions';
+import fastGlob from 'fast-glob';
+import xxhash from 'xxhash-wasm';
+import { digestOfFile, digestOfJson } from './digest.js';
+import type { AbsolutePath, TreeEntry, TreeManifest } from './types.js';
 
 /** What of a folder belongs to its tree. */
 export interface ScanOptions {
@@ -8,23 +16,124 @@ export interface ScanOptions {
   readonly exclude?: readonly string[];
 }
 
+const parallelReads = 16;
+
+const run = promisify(execFile);
+
+/** What git ignores below a folder: relative paths, folders with a trailing slash. Empty outside of a git work tree. */
+async function gitIgnoredPaths(root: string): Promise<string[]> {
+  const argv = ['ls-files', '--others', '--ignored', '--exclude-standard', '--directory', '-z'];
+  try {
+    const { stdout } = await run('git', argv, { cwd: root, maxBuffer: 1 << 28 });
+    return stdout.split('\0').filter((path) => path !== '');
+  } catch {
+    return [];
+  }
+}
+
+/** Orders paths by the bytes of their UTF-8 form, as every tool on the other side of a tar does. */
+export function comparePaths(left: string, right: string): number {
+  return Buffer.compare(Buffer.from(left), Buffer.from(right));
+}
+
+async function mapInParallel<In, Out>(items: readonly In[], work: (item: In) => Promise<Out>): Promise<Out[]> {
+  const results: Out[] = [];
+  let next = 0;
+  const worker = async (): Promise<void> => {
+    for (let index = next++; index < items.length; index = next++) {
+      results[index] = await work(items[index] as In);
+    }
+  };
+  await Promise.all(Array.from({ length: parallelReads }, worker));
+  return results;
+}
+
+async function listPaths(root: string, skip: ReadonlySet<string>): Promise<string[]> {
+  const paths: string[] = [];
+  const visit = async (folder: string): Promise<void> => {
+    for (const entry of await readdir(join(root, folder), { withFileTypes: true })) {
+      const path = folder === '' ? entry.name : `${folder}/${entry.name}`;
+      if (entry.name.includes('\uFFFD')) {
+        throw new UserError(`the name of ${join(root, path)} is not UTF-8`, { hint: 'rename the file' });
+      }
+      if (entry.isDirectory()) {
+        if (entry.name !== '.git' && !skip.has(`${path}/`)) {
+          await visit(path);
+        }
+      } else if (!skip.has(path)) {
+        paths.push(path);
+      }
+    }
+  };
+  await visit('');
+  return paths;
+}
+
+async function readEntry(root: string, path: string): Promise<TreeEntry> {
+  const absolute = join(root, path);
+  const status = await lstat(absolute);
+  if (status.isSymbolicLink()) {
+    return { type: 'symlink', path, target: await readlink(absolute) };
+  }
+  if (!status.isFile()) {
+    throw new UserError(`${absolute} is neither a file, a folder nor a symlink`, {
+      hint: 'remove it from the tree; device nodes are declared under `devices:` of a layer',
+    });
+  }
+  const digest = await digestOfFile(absolute);
+  return { type: 'file', path, executable: (status.mode & 0o100) !== 0, size: status.size, digest };
+}
+
+function foldersOf(paths: readonly string[]): string[] {
+  const folders = new Set<string>();
+  for (const path of paths) {
+    for (let end = path.lastIndexOf('/'); end > 0 && !folders.has(path.slice(0, end)); end = path.lastIndexOf('/', end - 1)) {
+      folders.add(path.slice(0, end));
+    }
+  }
+  return [...folders];
+}
+
 /**
  * Reads a folder once: types, executable bits, link targets, sizes and digests. Folders without a file or link below
- * them are left out, as git does. Throws where something is neither file, folder nor symlink.
+ * them are left out, as git does, and so are `.git` folders. Throws a {@link UserError} where something is neither file,
+ * folder nor symlink, or where there is no such folder.
  */
-export function scanTree(_root: AbsolutePath, _options: ScanOptions): Promise<TreeManifest> {
-  throw new Error('not implemented');
+export async function scanTree(root: AbsolutePath, options: ScanOptions): Promise<TreeManifest> {
+  const skip = new Set(options.gitIgnored === 'exclude' ? await gitIgnoredPaths(root) : []);
+  let paths: string[];
+  try {
+    paths = await listPaths(root, skip);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR')) {
+      throw new UserError(`there is no folder ${root}`, { hint: 'make it, or correct the path in the definition', cause: error });
+    }
+    throw error;
+  }
+  if (options.exclude !== undefined && options.exclude.length > 0) {
+    const excluded = new Set(
+      await fastGlob([...options.exclude], { cwd: root, dot: true, followSymbolicLinks: false, onlyFiles: false }),
+    );
+    paths = paths.filter((path) => !excluded.has(path) && !foldersOf([path]).some((folder) => excluded.has(folder)));
+  }
+  const entries: TreeEntry[] = [
+    ...foldersOf(paths).map((path): TreeEntry => ({ type: 'directory', path })),
+    ...(await mapInParallel(paths, (path) => readEntry(root, path))),
+  ].sort((left, right) => comparePaths(left.path, right.path));
+  return { entries, digest: digestOfJson(entries.map((entry) => ({ ...entry }))) };
 }
 
 /**
- * A token (xxh64 over path, inode, ctime and size of every entry) that differs when anything in the tree was written to
- * since, even if the content was put back. Detects change on this machine only; never part of a key.
+ * A token (xxh64 over path, inode, ctime, size and mode of every entry) that differs when anything in the tree was
+ * written to since, even if the content was put back. Detects change on this machine only; never part of a key.
  */
-export function changeToken(_root: AbsolutePath, _manifest: TreeManifest): Promise<string> {
-  throw new Error('not implemented');
-}
-
-/** What changed from one manifest to another, sorted by path. */
-export function compareTrees(_before: TreeManifest, _after: TreeManifest): TreeChange[] {
-  throw new Error('not implemented');
+export async function changeToken(root: AbsolutePath, manifest: TreeManifest): Promise<string> {
+  const { create64 } = await xxhash();
+  const lines = await mapInParallel(['', ...manifest.entries.map(({ path }) => path)], async (path) => {
+    const status = await lstat(join(root, path), { bigint: true }).catch(() => undefined);
+    return status === undefined
+      ? `${path} gone\n`
+      : `${path} ${status.ino} ${status.ctimeNs} ${status.size} ${status.mode}\n`;
+  });
+  return create64().update(lines.join('')).digest().toString(16);
 }

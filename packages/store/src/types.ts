@@ -57,7 +57,7 @@ export interface Store {
   record(key: ActionKey, result: ActionResult): Promise<void>;
 
   /** Runs `work` while no other process of this machine holds the lock of that name; the kernel frees it when the holder dies. */
-  withLock<T>(name: string, work: () => Promise<T>): Promise<T>;
+  withLock<T>(name: string, work: () => Promise<T>, onWaiting?: () => void): Promise<T>;
 
   /**
    * The folder that holds something in unpacked form, made once per machine: `make` fills a folder aside, which is then
@@ -66,6 +66,14 @@ export interface Store {
   tree(name: Digest, make: (folder: AbsolutePath) => Promise<void>): Promise<AbsolutePath>;
 
   scratch(): Promise<Scratch>;
-  /** Deletes everything in the store. */
+  /** Deletes everything in the store. Throws a UserError while another process works in it. */
   clear(): Promise<void>;
+  status(): Promise<StoreStatus>;
+}
+
+/** How much a store holds; sizes in bytes. */
+export interface StoreStatus {
+  readonly artifacts: { readonly count: number; readonly bytes: number };
+  readonly actions: { readonly count: number };
+  readonly trees: { readonly count: number };
 }
