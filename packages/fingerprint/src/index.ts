@@ -1,4 +1,4 @@
-export type { AbsolutePath, Digest, JsonValue, TreeChange, TreeEntry, TreeManifest } from './types.js';
+export type { AbsolutePath, Digest, JsonValue, ScannedTree, TreeChange, TreeEntry, TreeManifest } from './types.js';
 export { canonicalJson } from './canonical-json.js';
 export { absolutePath, digestOf, digestOfFile, digestOfJson, hexOf, parseDigest } from './digest.js';
 export { compareTrees } from './compare.js';

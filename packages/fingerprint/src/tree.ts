@@ -6,7 +6,7 @@ import { UserError } from '@strata/definitions';
 import fastGlob from 'fast-glob';
 import xxhash from 'xxhash-wasm';
 import { digestOfFile, digestOfJson } from './digest.js';
-import type { AbsolutePath, TreeEntry, TreeManifest } from './types.js';
+import type { AbsolutePath, ScannedTree, TreeEntry } from './types.js';
 
 /** What of a folder belongs to its tree. */
 export interface ScanOptions {
@@ -99,7 +99,7 @@ function foldersOf(paths: readonly string[]): string[] {
  * them are left out, as git does, and so are `.git` folders. Throws a {@link UserError} where something is neither file,
  * folder nor symlink, or where there is no such folder.
  */
-export async function scanTree(root: AbsolutePath, options: ScanOptions): Promise<TreeManifest> {
+export async function scanTree(root: AbsolutePath, options: ScanOptions): Promise<ScannedTree> {
   const skip = new Set(options.gitIgnored === 'exclude' ? await gitIgnoredPaths(root) : []);
   let paths: string[];
   try {
@@ -116,24 +116,27 @@ export async function scanTree(root: AbsolutePath, options: ScanOptions): Promis
     );
     paths = paths.filter((path) => !excluded.has(path) && !foldersOf([path]).some((folder) => excluded.has(folder)));
   }
-  const entries: TreeEntry[] = [
-    ...foldersOf(paths).map((path): TreeEntry => ({ type: 'directory', path })),
-    ...(await mapInParallel(paths, (path) => readEntry(root, path))),
-  ].sort((left, right) => comparePaths(left.path, right.path));
-  return { entries, digest: digestOfJson(entries.map((entry) => ({ ...entry }))) };
+  const folders = new Set(foldersOf(paths));
+  const all = [...folders, ...paths].sort(comparePaths);
+  // taken before anything is read, so that a file written to in between is noticed in the end
+  const token = await changeToken(root, all);
+  const entries = await mapInParallel(all, async (path): Promise<TreeEntry> =>
+    folders.has(path) ? { type: 'directory', path } : readEntry(root, path),
+  );
+  return { root, manifest: { entries, digest: digestOfJson(entries.map((entry) => ({ ...entry }))) }, token };
 }
 
 /**
- * A token (xxh64 over path, inode, ctime, size and mode of every entry) that differs when anything in the tree was
- * written to since, even if the content was put back. Detects change on this machine only; never part of a key.
+ * A token (xxh64 over path, inode, ctime, size and mode of the root and of every path below it) that differs when
+ * anything there was written to since, even if the content was put back. Detects change on this machine only; never part of a key.
  */
-export async function changeToken(root: AbsolutePath, manifest: TreeManifest): Promise<string> {
-  const { create64 } = await xxhash();
-  const lines = await mapInParallel(['', ...manifest.entries.map(({ path }) => path)], async (path) => {
+export async function changeToken(root: AbsolutePath, paths: readonly string[]): Promise<string> {
+  const hasher = (await xxhash()).create64();
+  const lines = await mapInParallel(['', ...paths], async (path) => {
     const status = await lstat(join(root, path), { bigint: true }).catch(() => undefined);
     return status === undefined
       ? `${path} gone\n`
       : `${path} ${status.ino} ${status.ctimeNs} ${status.size} ${status.mode}\n`;
   });
-  return create64().update(lines.join('')).digest().toString(16);
+  return hasher.update(lines.join('')).digest().toString(16);
 }

@@ -30,6 +30,14 @@ export interface TreeManifest {
   readonly digest: Digest;
 }
 
+/** A folder of this machine, as it was when it was read. */
+export interface ScannedTree {
+  readonly root: AbsolutePath;
+  readonly manifest: TreeManifest;
+  /** Differs from a later {@link changeToken} of the same paths when anything was written to since the reading began. */
+  readonly token: string;
+}
+
 /** One difference between two manifests. */
 export type TreeChange =
   | { readonly change: 'added'; readonly path: string; readonly entry: TreeEntry }

@@ -9,3 +9,12 @@ export type {
   Progress,
   SeedRoot,
 } from './types.js';
+export { actionKey } from './action-key.js';
+export { enter } from './enter.js';
+export { ActionFailed, InputChanged, type ErrorReport } from './errors.js';
+export { inUserNamespace, type NamespaceOptions } from './launch.js';
+export { diffIdAnnotation, diffIdOf, layerMediaType, unpackedLayer } from './layers.js';
+export { type Runnable } from './prepare.js';
+export { runAction, type RunOptions } from './run-action.js';
+export { packScript, scriptInput } from './scripts.js';
+export { openUserStore, removeInNamespace } from './user-store.js';

@@ -1,4 +1,4 @@
-import type { AbsolutePath, Digest, JsonValue, TreeManifest } from '@strata/fingerprint';
+import type { AbsolutePath, Digest, JsonValue, ScannedTree } from '@strata/fingerprint';
 import type { ActionKey, ActionResult, Descriptor } from '@strata/store';
 
 /** An OCI image layer: a tar with zstd, whose annotation `dev.strata.diff-id` is the digest of the uncompressed tar. */
@@ -15,9 +15,9 @@ export type Input =
   | { readonly kind: 'file'; readonly name: string; readonly path: AbsolutePath }
   | { readonly kind: 'artifact'; readonly name: string; readonly artifact: Descriptor }
   /** A folder of the workspace, bound as it lies there. Owners and modes inside are those of the disk: read git's modes only. */
-  | { readonly kind: 'tree'; readonly name: string; readonly root: AbsolutePath; readonly manifest: TreeManifest }
+  | { readonly kind: 'tree'; readonly name: string; readonly tree: ScannedTree }
   /** A layer unpacked, read-only. */
-  | { readonly kind: 'layers'; readonly name: string; readonly layers: LayerStack };
+  | { readonly kind: 'layer'; readonly name: string; readonly layer: LayerDescriptor };
 
 /**
  * The root file system of the one kind of action that makes toolchains: a folder of the store made by the machine's own

@@ -1,0 +1,266 @@
+"""Packs a tree, or the changes that an overlay took, as one deterministic tar: an OCI image layer.
+
+Runs in a toolchain. What it writes depends on the content of the files, their owners, modes and extended attributes
+only: entries are sorted by the bytes of their paths, times are SOURCE_DATE_EPOCH, owners are numbers.
+"""
+
+import argparse
+import errno
+import hashlib
+import json
+import os
+import re
+import stat
+import struct
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import IO
+
+EPOCH = int(os.environ.get("SOURCE_DATE_EPOCH", "0"))
+OUT = os.environ.get("STRATA_OUT", "/strata/out")
+WHITEOUT = ".wh."
+OPAQUE = ".wh..wh..opq"
+DEVICE_TYPES = {"char": tarfile.CHRTYPE, "block": tarfile.BLKTYPE, "fifo": tarfile.FIFOTYPE}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Something to pack: `path` without a leading slash, `source` where it lies (None for what exists only in the tar)."""
+
+    path: str
+    source: str | None
+    device: dict | None = None
+
+
+class Hashing:
+    """A stream that passes on what it is given, and knows its digest and size."""
+
+    def __init__(self, target: IO[bytes]) -> None:
+        self.target = target
+        self.hash = hashlib.sha256()
+        self.size = 0
+
+    def write(self, data: bytes) -> int:
+        self.hash.update(data)
+        self.size += len(data)
+        self.target.write(data)
+        return len(data)
+
+
+def glob_pattern(glob: str) -> str:
+    """A regular expression for an absolute glob: `*` and `?` stay within a name, `**` crosses names."""
+    pattern = ""
+    rest = glob.lstrip("/")
+    while rest:
+        if rest.startswith("**/"):
+            pattern, rest = pattern + "(?:[^/]+/)*", rest[3:]
+        elif rest == "**":
+            pattern, rest = pattern + ".+", ""
+        elif rest[0] == "*":
+            pattern, rest = pattern + "[^/]*", rest[1:]
+        elif rest[0] == "?":
+            pattern, rest = pattern + "[^/]", rest[1:]
+        elif rest[0] == "{" and "}" in rest:
+            inside, _, rest = rest[1:].partition("}")
+            pattern += "(?:" + "|".join(glob_pattern(part) for part in inside.split(",")) + ")"
+        elif rest[0] == "[" and "]" in rest[2:]:
+            end = rest.index("]", 2)
+            inside = rest[1:end].replace("\\", "\\\\")
+            pattern, rest = pattern + "[" + ("^" + inside[1:] if inside[0] == "!" else inside) + "]", rest[end + 1 :]
+        else:
+            pattern, rest = pattern + re.escape(rest[0]), rest[1:]
+    return pattern
+
+
+def matcher(globs: Iterable[str]) -> re.Pattern[str] | None:
+    """Matches a path without its leading slash that one of the globs names, or that lies below one."""
+    patterns = [glob_pattern(glob) for glob in globs]
+    return re.compile(f"(?:{'|'.join(patterns)})(?:/.*)?", re.DOTALL) if patterns else None
+
+
+def walk(root: str, prefix: str = "") -> Iterator[tuple[str, os.DirEntry[str]]]:
+    with os.scandir(os.path.join(root, prefix)) as entries:
+        for entry in entries:
+            path = f"{prefix}{entry.name}"
+            yield path, entry
+            if entry.is_dir(follow_symlinks=False):
+                yield from walk(root, f"{path}/")
+
+
+def tree_entries(root: str, exclude: re.Pattern[str] | None) -> Iterator[Entry]:
+    for path, entry in walk(root):
+        if exclude is None or exclude.fullmatch(path) is None:
+            yield Entry(path, entry.path)
+
+
+def is_whiteout(status: os.stat_result) -> bool:
+    return stat.S_ISCHR(status.st_mode) and status.st_rdev == 0
+
+
+def delta_entries(upper: str) -> Iterator[Entry]:
+    """What overlayfs left in an upper directory, with OCI's whiteouts (kernel: Documentation/filesystems/overlayfs)."""
+    for path, entry in walk(upper):
+        if is_whiteout(entry.stat(follow_symlinks=False)):
+            folder, _, name = path.rpartition("/")
+            yield Entry(f"{folder}/{WHITEOUT}{name}" if folder else WHITEOUT + name, None)
+            continue
+        yield Entry(path, entry.path)
+        if entry.is_dir(follow_symlinks=False) and xattr(entry.path, "user.overlay.opaque") == b"y":
+            yield Entry(f"{path}/{OPAQUE}", None)
+
+
+def xattr(path: str, name: str) -> bytes | None:
+    try:
+        return os.getxattr(path, name, follow_symlinks=False)
+    except OSError as error:
+        if error.errno in (errno.ENODATA, errno.ENOTSUP):
+            return None
+        raise
+
+
+def capability_without_rootid(value: bytes) -> bytes:
+    """VFS_CAP_REVISION_3 holds the root id of the namespace that set it; revision 2 is the same without it."""
+    (magic,) = struct.unpack_from("<I", value)
+    if magic & 0xFF000000 == 0x03000000:
+        return struct.pack("<I", 0x02000000 | magic & 1) + value[4:20]
+    return value
+
+
+def pax_headers(path: str) -> dict[str, str]:
+    try:
+        names = os.listxattr(path, follow_symlinks=False)
+    except OSError as error:
+        if error.errno == errno.ENOTSUP:
+            return {}
+        raise
+    headers = {}
+    for name in sorted(names):
+        if name.startswith(("user.overlay.", "trusted.overlay.")):
+            continue
+        value = os.getxattr(path, name, follow_symlinks=False)
+        if name == "security.capability":
+            value = capability_without_rootid(value)
+        headers[f"SCHILY.xattr.{name}"] = value.decode("utf-8", "surrogateescape")
+    return headers
+
+
+def tar_info(entry: Entry, links: dict[tuple[int, int], str]) -> tarfile.TarInfo:
+    info = tarfile.TarInfo(entry.path)
+    info.mtime = EPOCH
+    if entry.device is not None:
+        device = entry.device
+        info.type = DEVICE_TYPES[device["type"]]
+        info.mode = int(device["mode"], 8)
+        info.uid, info.gid = device.get("uid", 0), device.get("gid", 0)
+        info.devmajor, info.devminor = device.get("major", 0), device.get("minor", 0)
+        return info
+    if entry.source is None:
+        info.mode = 0o644
+        return info
+    status = os.lstat(entry.source)
+    info.mode = stat.S_IMODE(status.st_mode)
+    info.uid, info.gid = status.st_uid, status.st_gid
+    if stat.S_ISDIR(status.st_mode):
+        info.type = tarfile.DIRTYPE
+    elif stat.S_ISLNK(status.st_mode):
+        info.type = tarfile.SYMTYPE
+        info.linkname = os.readlink(entry.source)
+        info.mode = 0o777
+    elif stat.S_ISREG(status.st_mode):
+        identity = (status.st_dev, status.st_ino)
+        if status.st_nlink > 1 and identity in links:
+            info.type = tarfile.LNKTYPE
+            info.linkname = links[identity]
+            return info
+        links[identity] = entry.path
+        info.size = status.st_size
+    elif stat.S_ISFIFO(status.st_mode):
+        info.type = tarfile.FIFOTYPE
+    else:
+        sys.exit(f"pack: /{entry.path} is a device; declare it under `devices:`")
+    info.pax_headers = pax_headers(entry.source)
+    return info
+
+
+def write_tar(entries: Iterable[Entry], target: IO[bytes] | Hashing) -> None:
+    links: dict[tuple[int, int], str] = {}
+    archive = tarfile.open(fileobj=target, mode="w|", format=tarfile.PAX_FORMAT, bufsize=1 << 20)  # type: ignore[call-overload]
+    archive.copybufsize = 1 << 20  # type: ignore[attr-defined]
+    for entry in sorted(entries, key=lambda entry: os.fsencode(entry.path)):
+        if entry.source is not None and stat.S_ISSOCK(os.lstat(entry.source).st_mode):
+            continue
+        info = tar_info(entry, links)
+        if info.isreg() and info.size > 0 and entry.source is not None:
+            with open(entry.source, "rb") as content:
+                archive.addfile(info, content)
+        else:
+            archive.addfile(info)
+    archive.close()
+
+
+def with_devices(entries: Iterable[Entry], devices: list[dict]) -> list[Entry]:
+    """The entries, the declared devices instead of what lies at their paths, and the folders that these need."""
+    named = {device["path"].lstrip("/"): device for device in devices}
+    result = [entry for entry in entries if entry.path not in named]
+    result += [Entry(path, None, device) for path, device in named.items()]
+    return result
+
+
+def pack_layer(entries: Iterable[Entry], name: str, devices: list[dict], annotations: dict[str, str] | None = None) -> str:
+    """Writes an OCI layer as output `name` of the action, with its annotations; returns its diff id."""
+    path = os.path.join(OUT, name)
+    # a fixed number of workers: what zstd writes depends on whether it has any, and this machine's cores may not matter
+    command = ["zstd", "--quiet", "-3", "-T2", "--force", "-o", path]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, bufsize=0) as compressor:
+        assert compressor.stdin is not None
+        target = Hashing(compressor.stdin)
+        write_tar(with_devices(entries, devices), target)
+        compressor.stdin.close()
+        if compressor.wait() != 0:
+            sys.exit("pack: zstd failed")
+    notes = {
+        **(annotations or {}),
+        "dev.strata.diff-id": f"sha256:{target.hash.hexdigest()}",
+        "dev.strata.uncompressed-size": str(target.size),
+    }
+    if devices:
+        ordered = sorted(devices, key=lambda device: device["path"])
+        notes["dev.strata.devices"] = json.dumps(ordered, sort_keys=True, separators=(",", ":"))
+    with open(f"{path}.annotations.json", "w", encoding="utf-8") as file:
+        json.dump(notes, file, sort_keys=True)
+    return notes["dev.strata.diff-id"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    delta = commands.add_parser("delta")
+    delta.add_argument("--upper", required=True)
+    tree = commands.add_parser("tree")
+    tree.add_argument("--root", required=True)
+    tree.add_argument("--exclude", action="append", default=[])
+    tree.add_argument("--stdout", action="store_true")
+    for command in (delta, tree):
+        command.add_argument("--output", default="layer.tar.zst")
+        command.add_argument("--devices")
+    options = parser.parse_args()
+    devices: list[dict] = []
+    if options.devices is not None:
+        with open(options.devices, encoding="utf-8") as file:
+            devices = json.load(file)
+    if options.command == "delta":
+        pack_layer(delta_entries(options.upper), options.output, devices)
+        return
+    entries = tree_entries(options.root, matcher(options.exclude))
+    if options.stdout:
+        write_tar(with_devices(entries, devices), sys.stdout.buffer)
+        sys.stdout.buffer.flush()
+    else:
+        pack_layer(entries, options.output, devices)
+
+
+if __name__ == "__main__":
+    main()
