@@ -1,1 +1,16 @@
 export { UserError, type Place, type UserErrorOptions } from './user-error.js';
+export {
+  definitionKind,
+  kinds,
+  type Definition,
+  type ImageDefinition,
+  type InitramfsDefinition,
+  type KernelDefinition,
+  type Kind,
+  type LayerDefinition,
+  type RepositoryDefinition,
+} from './definition.js';
+export { seconds } from './common.js';
+export { readDefinition, suggest, type FieldPath, type ReadDefinition } from './loader.js';
+export { references, type Reference } from './references.js';
+export { ancestors, checkWorkspace, type PlacedDefinition } from './workspace.js';

@@ -87,7 +87,11 @@ async function readEntry(root: string, path: string): Promise<TreeEntry> {
 function foldersOf(paths: readonly string[]): string[] {
   const folders = new Set<string>();
   for (const path of paths) {
-    for (let end = path.lastIndexOf('/'); end > 0 && !folders.has(path.slice(0, end)); end = path.lastIndexOf('/', end - 1)) {
+    for (
+      let end = path.lastIndexOf('/');
+      end > 0 && !folders.has(path.slice(0, end));
+      end = path.lastIndexOf('/', end - 1)
+    ) {
       folders.add(path.slice(0, end));
     }
   }
@@ -106,7 +110,10 @@ export async function scanTree(root: AbsolutePath, options: ScanOptions): Promis
     paths = await listPaths(root, skip);
   } catch (error) {
     if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR')) {
-      throw new UserError(`there is no folder ${root}`, { hint: 'make it, or correct the path in the definition', cause: error });
+      throw new UserError(`there is no folder ${root}`, {
+        hint: 'make it, or correct the path in the definition',
+        cause: error,
+      });
     }
     throw error;
   }

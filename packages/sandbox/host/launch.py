@@ -175,11 +175,10 @@ def main() -> None:
     with open(sys.argv[1], encoding="utf-8") as file:
         spec = json.load(file)
     os.umask(0o022)
-    if "mounts" not in spec:
-        enter_user_namespace(0, parent)
-        os.execvp(spec["argv"][0], spec["argv"])
     enter_user_namespace(CLONE_NEWNS, parent)
     mount("none", "/", "none", MS_REC_PRIVATE, "")
+    if "mounts" not in spec:
+        os.execvp(spec["argv"][0], spec["argv"])
     mounts = spec["mounts"]
     mount("tmpfs", mounts, "tmpfs", 0, "mode=755")
     for name in ("empty", "root", "root-upper", "root-work", "rootfs"):

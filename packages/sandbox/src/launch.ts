@@ -26,7 +26,10 @@ export interface LaunchSpec {
 }
 
 /** How the command line of a launch reads. */
-export async function launchCommand(spec: LaunchSpec, folder: AbsolutePath): Promise<readonly [string, readonly string[]]> {
+export async function launchCommand(
+  spec: LaunchSpec,
+  folder: AbsolutePath,
+): Promise<readonly [string, readonly string[]]> {
   const file = `${folder}/launch.json`;
   await mkdir(folder, { recursive: true });
   await writeFile(file, JSON.stringify(spec));
@@ -87,12 +90,17 @@ export async function inUserNamespace(argv: readonly string[], options: Namespac
     return stdout;
   } catch (error) {
     const { exitCode, stdout, stderr } = error as ExecaError & { stdout?: string; stderr?: string };
-    const report = (stdout ?? '').split('\n').map(parseErrorReport).find((line) => line !== undefined);
+    const report = (stdout ?? '')
+      .split('\n')
+      .map(parseErrorReport)
+      .find((line) => line !== undefined);
     if (report !== undefined) {
       throw new UserError(report.message, { hint: report.hint ?? 'see the message', cause: error });
     }
     if (exitCode !== undefined && stderr !== undefined) {
-      throw new Error(`${argv[0] ?? ''} failed with status ${exitCode}: ${stderr.split('\n').slice(-5).join('\n')}`, { cause: error });
+      throw new Error(`${argv[0] ?? ''} failed with status ${exitCode}: ${stderr.split('\n').slice(-5).join('\n')}`, {
+        cause: error,
+      });
     }
     throw missingTool(error);
   }

@@ -44,7 +44,10 @@ function parseProgress(line: string): Progress | undefined {
 }
 
 function artifactsOf(action: Action): Descriptor[] {
-  const artifacts: Descriptor[] = [...(isSeed(action.toolchain) ? [] : action.toolchain), ...(action.rootfs?.lower ?? [])];
+  const artifacts: Descriptor[] = [
+    ...(isSeed(action.toolchain) ? [] : action.toolchain),
+    ...(action.rootfs?.lower ?? []),
+  ];
   for (const input of action.inputs) {
     if (input.kind === 'artifact') {
       artifacts.push(input.artifact);
@@ -60,7 +63,12 @@ async function changedInput(action: Action, scripts: ReadonlyMap<AbsolutePath, s
   for (const input of action.inputs) {
     if (input.kind === 'tree') {
       const { root, manifest, token } = input.tree;
-      if ((await changeToken(root, manifest.entries.map(({ path }) => path))) !== token) {
+      if (
+        (await changeToken(
+          root,
+          manifest.entries.map(({ path }) => path),
+        )) !== token
+      ) {
         return root;
       }
     }
@@ -94,7 +102,9 @@ async function execute(store: Store, action: Action, key: ActionKey, options: Ru
     }
   }
   const { label } = action;
-  const log = absolutePath(join(store.root, 'logs', `${label.replace(/[^A-Za-z0-9._-]+/g, '-')}-${hexOf(key).slice(0, 12)}.log`));
+  const log = absolutePath(
+    join(store.root, 'logs', `${label.replace(/[^A-Za-z0-9._-]+/g, '-')}-${hexOf(key).slice(0, 12)}.log`),
+  );
   await mkdir(join(store.root, 'logs'), { recursive: true });
   const scripts = new Map<AbsolutePath, string>();
   for (const input of action.inputs) {
@@ -185,7 +195,8 @@ async function launch(
   if (result.exitCode === machineTrouble && report !== undefined) {
     throw new UserError(report.message, { hint: report.hint ?? `see ${log}` });
   }
-  const outcome = result.exitCode === undefined ? `killed by ${result.signal ?? 'a signal'}` : `status ${result.exitCode}`;
+  const outcome =
+    result.exitCode === undefined ? `killed by ${result.signal ?? 'a signal'}` : `status ${result.exitCode}`;
   throw new ActionFailed(label, outcome, lastLines, log, report);
 }
 

@@ -241,7 +241,9 @@ class LocalStore implements Store {
   async clear(): Promise<void> {
     await this.withLock('scratch', () => this.#removeLeftovers());
     const own = this.#scratchFolder === undefined ? undefined : basename((await this.#scratchFolder).folder);
-    const busy = (await readdir(this.#at('scratch'))).filter((name) => name.endsWith('.lock') && name !== `${own}.lock`);
+    const busy = (await readdir(this.#at('scratch'))).filter(
+      (name) => name.endsWith('.lock') && name !== `${own}.lock`,
+    );
     if (busy.length > 0) {
       throw new UserError(`another process is working in the store ${this.root}`, {
         hint: 'wait until it is done, or stop it, and clear the store again',

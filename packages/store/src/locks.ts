@@ -49,7 +49,11 @@ async function flock(file: AbsolutePath, options: readonly string[]): Promise<Lo
  *
  * @param onWaiting called once if another process holds the lock
  */
-export async function lockFile(file: AbsolutePath, mode: 'exclusive' | 'shared', onWaiting?: () => void): Promise<Lock> {
+export async function lockFile(
+  file: AbsolutePath,
+  mode: 'exclusive' | 'shared',
+  onWaiting?: () => void,
+): Promise<Lock> {
   const option = mode === 'exclusive' ? '--exclusive' : '--shared';
   const free = await flock(file, [option, '--nonblock']);
   if (free !== undefined) {

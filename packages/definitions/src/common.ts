@@ -1,0 +1,78 @@
+import { z } from 'zod';
+
+/** A project's name, as Nx allows it. */
+export const projectName = z
+  .string()
+  .regex(
+    /^(@[a-z0-9._-]+\/)?[A-Za-z0-9][A-Za-z0-9._-]*$/,
+    'a project name has letters, digits, dots, dashes and underscores',
+  )
+  .describe('name of a project');
+
+/** Fields that every definition has. */
+export const commonFields = {
+  name: projectName.optional().describe('Name of the project. Default: the name of its folder'),
+  description: z.string().optional().describe('One line for people, shown in the graph'),
+  tags: z.array(z.string()).optional().describe('Nx tags, besides those that Strata gives (`strata`, `strata:KIND`)'),
+};
+
+/** The toolchain in which a project's actions run. */
+export const toolchainField = {
+  toolchain: projectName
+    .optional()
+    .describe(
+      "Project whose layers are the root of this project's actions. Default: `toolchain` of the plugin's options",
+    ),
+};
+
+/** A digest as it is written in definitions. */
+export const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/, 'a digest is `sha256:` and 64 hex digits');
+
+/** A mode, quoted: YAML 1.2 reads a bare 0755 as the number 755. */
+export const mode = z
+  .string({
+    error: (issue) => (typeof issue.input === 'number' ? `quote the mode: "0${String(issue.input)}"` : undefined),
+  })
+  .regex(/^[0-7]{3,4}$/, 'a mode is three or four octal digits in quotes, such as "0755"');
+
+/** A user or group, by name (looked up in the layer itself) or number. */
+export const owner = z.union([z.string().regex(/^[A-Za-z_][A-Za-z0-9_.-]*\$?$/), z.number().int().min(0).max(65535)]);
+
+/** An absolute path inside of a layer. */
+export const pathInside = z
+  .string()
+  .regex(/^\//, 'a path in a layer starts with /')
+  .refine((path) => !path.split('/').includes('..'), 'a path in a layer has no `..`');
+
+/** A path relative to the project's folder. */
+export const pathOfProject = z
+  .string()
+  .min(1)
+  .refine((path) => !path.startsWith('/'), 'a path is relative to the project');
+
+/** A command line word of a size of memory, as QEMU takes it. */
+export const memorySize = z.string().regex(/^[1-9][0-9]*[MG]$/, 'a size is a number with M or G, such as 256M');
+
+/** A duration, in seconds or minutes. */
+export const duration = z.string().regex(/^[1-9][0-9]*(s|m)$/, 'a duration is a number with s or m, such as 60s');
+
+/** Seconds of a {@link duration}. */
+export function seconds(text: string): number {
+  return Number(text.slice(0, -1)) * (text.endsWith('m') ? 60 : 1);
+}
+
+/** Where packages of a Debian suite come from, and the lock file that pins them. */
+export const debianSource = {
+  suite: z
+    .string()
+    .regex(/^[a-z][a-z-]*$/)
+    .describe('Suite: `trixie`, `bookworm`'),
+  mirror: z.url().optional().describe("Mirror to fetch from. Default: the machine's own, as its apt is configured"),
+  components: z.array(z.string()).optional().describe('Components. Default: `[main]`'),
+  lock: pathOfProject.describe(
+    'Lock file beside the definition: versions and digests. Written by `strata update PROJECT`',
+  ),
+};
+
+/** A task of another project whose output is used. */
+export const taskReference = z.string().regex(/^[^:\s]+:[^\s]+$/, 'a task is written project:target');

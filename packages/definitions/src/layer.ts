@@ -1,0 +1,96 @@
+import { z } from 'zod';
+import {
+  commonFields,
+  debianSource,
+  digest,
+  mode,
+  owner,
+  pathInside,
+  pathOfProject,
+  projectName,
+  taskReference,
+  toolchainField,
+} from './common.js';
+
+const rule = z.strictObject({
+  match: z.string().describe('Glob, relative to the tree'),
+  user: owner.optional().describe('Owner'),
+  group: owner.optional().describe('Group'),
+  mode: mode.optional().describe('Mode, quoted: "4755"'),
+});
+
+/** A tree of files that a layer takes in. */
+export const treeSchema = z.strictObject({
+  source: z
+    .union([z.string().min(1), z.strictObject({ task: taskReference, path: z.string().min(1) })])
+    .describe(
+      'Folder of the project, or `{ task: "project:target", path }`: a folder that the task leaves, relative to its project or the workspace',
+    ),
+  target: pathInside.describe('Where the tree goes'),
+  user: owner.optional().describe('Owner of everything in it. Default: 0'),
+  group: owner.optional().describe('Group of everything in it. Default: 0'),
+  mode: mode.optional().describe('Mode of its files. Default: 0755 where the owner may execute, else 0644'),
+  directoryMode: mode.optional().describe('Mode of its folders. Default: 0755'),
+  rules: z.array(rule).optional().describe('Exceptions; the last one that matches wins'),
+});
+
+/** A device node: it exists in tars and images only, since a user namespace cannot make it. */
+export const deviceSchema = z.strictObject({
+  path: pathInside.describe('Path of the node'),
+  type: z.enum(['char', 'block', 'fifo']).describe('Kind of node'),
+  major: z.int().min(0).optional().describe('Major number'),
+  minor: z.int().min(0).optional().describe('Minor number'),
+  mode: mode.default('0600').describe('Mode, quoted'),
+  user: z.int().min(0).max(65535).default(0).describe('Owner, a number'),
+  group: z.int().min(0).max(65535).default(0).describe('Group, a number'),
+});
+
+/** An atom, loosely: Portage itself says what is wrong with one. */
+const atom = z
+  .string()
+  .regex(/^[!<>=~]*[A-Za-z0-9_][A-Za-z0-9+_.-]*\/[A-Za-z0-9_][^\s]*$/, 'an atom is written category/name');
+
+/** `layer.yaml`: one step of a root file system. */
+export const layerSchema = z.strictObject({
+  ...commonFields,
+  ...toolchainField,
+  from: z
+    .union([
+      z.strictObject({ tarball: z.string().min(1), digest }),
+      z.strictObject({
+        debian: z.strictObject({
+          ...debianSource,
+          packages: z.array(z.string()).default([]).describe('Packages besides the essential ones'),
+          wheels: z
+            .array(z.string().regex(/^[A-Za-z0-9._-]+==[^\s=]+$/, 'a wheel is written name==version'))
+            .optional()
+            .describe('Python wheels, installed below /opt'),
+        }),
+      }),
+      z.union([z.literal('scratch'), projectName]),
+    ])
+    .describe(
+      '`scratch`, the name of the parent layer, `{ tarball, digest }`, or `{ debian: { suite, packages, lock } }`',
+    ),
+  repositories: z.array(projectName).optional().describe("Ebuild repositories, besides the parents'"),
+  profile: z
+    .string()
+    .regex(/^[^:\s]+:[^\s]+$/, 'a profile is written repository:path')
+    .optional()
+    .describe('Profile, as `repository:path`. Default: the parent’s'),
+  packages: z.array(atom).optional().describe('Atoms to merge'),
+  portageConfig: z
+    .union([pathOfProject, z.array(pathOfProject)])
+    .optional()
+    .describe("Folders with Portage's own layout: make.conf, package.use, package.accept_keywords, patches …"),
+  trees: z.array(treeSchema).optional().describe('Trees of files to take in'),
+  scripts: z
+    .array(pathOfProject)
+    .optional()
+    .describe('Scripts to run in the end: in the toolchain with ROOT set; `NAME.chroot` inside of the layer'),
+  devices: z.array(deviceSchema).optional().describe('Device nodes'),
+  exclude: z
+    .array(pathInside)
+    .optional()
+    .describe('Globs of what the layer does not keep, its parents’ files included'),
+});

@@ -1,0 +1,167 @@
+import type { Definition, LayerDefinition } from './definition.js';
+import { suggest, type FieldPath } from './loader.js';
+import { references } from './references.js';
+import { UserError, type Place } from './user-error.js';
+
+/** A good definition in its workspace. */
+export interface PlacedDefinition {
+  /** Path of the file, relative to the workspace. */
+  readonly file: string;
+  /** Folder of the project, relative to the workspace. */
+  readonly root: string;
+  /** Name of the project. */
+  readonly name: string;
+  readonly definition: Definition;
+  readonly place: (path: FieldPath) => Place;
+}
+
+/** The layers that a layer stands on, from the one right below it to the lowest; ends where a cycle closes. */
+export function ancestors(layer: LayerDefinition, layers: ReadonlyMap<string, PlacedDefinition>): PlacedDefinition[] {
+  const found: PlacedDefinition[] = [];
+  for (let { from } = layer; typeof from === 'string' && from !== 'scratch';) {
+    const parent = layers.get(from);
+    if (parent?.definition.kind !== 'layer' || found.includes(parent)) {
+      break;
+    }
+    found.push(parent);
+    ({ from } = parent.definition);
+  }
+  return found;
+}
+
+/**
+ * Checks what a single definition cannot know: the projects that it names, cycles, folders with two definitions.
+ *
+ * @param others names of the workspace's other projects, with their folders
+ * @returns problems by the definition's file
+ */
+export function checkWorkspace(
+  definitions: readonly PlacedDefinition[],
+  others: ReadonlyMap<string, string>,
+): Map<string, UserError[]> {
+  const problems = new Map<string, UserError[]>();
+  const byName = new Map(definitions.map((placed) => [placed.name, placed]));
+  const report = (placed: PlacedDefinition, path: FieldPath, message: string, hint: string): void => {
+    const list = problems.get(placed.file) ?? [];
+    list.push(new UserError(message, { place: placed.place(path), hint }));
+    problems.set(placed.file, list);
+  };
+  for (const placed of definitions) {
+    checkReferences(placed, byName, others, report);
+    checkLayers(placed, byName, report);
+    for (const other of definitions) {
+      if (other !== placed && other.root === placed.root) {
+        report(
+          placed,
+          [],
+          `${placed.root} has two definitions, ${placed.file} and ${other.file}`,
+          'give each definition a folder of its own',
+        );
+      } else if (other !== placed && other.name === placed.name) {
+        report(placed, ['name'], `${other.file} is named ${placed.name} too`, 'give one of them another `name:`');
+      }
+    }
+    const sameName = others.get(placed.name);
+    if (sameName !== undefined && sameName !== placed.root) {
+      report(
+        placed,
+        ['name'],
+        `the project in ${sameName} is named ${placed.name} too`,
+        'give one of them another `name:`',
+      );
+    }
+  }
+  return problems;
+}
+
+type Report = (placed: PlacedDefinition, path: FieldPath, message: string, hint: string) => void;
+
+function checkReferences(
+  placed: PlacedDefinition,
+  byName: ReadonlyMap<string, PlacedDefinition>,
+  others: ReadonlyMap<string, string>,
+  report: Report,
+): void {
+  for (const { project, kind, path } of references(placed.definition)) {
+    const target = byName.get(project);
+    if (target === undefined && (kind !== undefined || !others.has(project))) {
+      const candidates = [...byName.values()]
+        .filter(({ definition }) => kind === undefined || definition.kind === kind)
+        .map(({ name }) => name);
+      const close = suggest(project, kind === undefined ? [...candidates, ...others.keys()] : candidates);
+      const what = kind ?? 'project';
+      const isOther = others.has(project);
+      report(
+        placed,
+        path,
+        isOther ? `${project} is no ${what}: it has no ${what}.yaml` : `there is no ${what} named ${project}`,
+        close === undefined
+          ? `the workspace has ${candidates.join(', ') || `no ${what} at all`}`
+          : `did you mean ${close}?`,
+      );
+    } else if (target !== undefined && kind !== undefined && target.definition.kind !== kind) {
+      report(
+        placed,
+        path,
+        `${project} is a ${target.definition.kind} (${target.file}), and a ${kind} is needed here`,
+        `name a project with a ${kind}.yaml`,
+      );
+    } else if (target === placed) {
+      report(placed, path, `${project} refers to itself`, 'name another project');
+    }
+  }
+}
+
+function checkLayers(placed: PlacedDefinition, byName: ReadonlyMap<string, PlacedDefinition>, report: Report): void {
+  const { definition } = placed;
+  if (definition.kind === 'layer') {
+    const parents = ancestors(definition, byName);
+    if (parents.includes(placed)) {
+      const names = parents.slice(0, parents.indexOf(placed) + 1).map(({ name }) => name);
+      report(
+        placed,
+        ['from'],
+        `the layers ${[placed.name, ...names].join(' → ')} stand on each other`,
+        'let one of them start `from:` scratch',
+      );
+      return;
+    }
+    const chain = [definition, ...parents.map((parent) => parent.definition as LayerDefinition)];
+    if ((definition.packages?.length ?? 0) > 0) {
+      if (chain.every(({ repositories }) => (repositories?.length ?? 0) === 0)) {
+        report(
+          placed,
+          ['packages'],
+          'the layer has packages, and neither it nor a parent names a repository',
+          'name one under `repositories:`',
+        );
+      }
+      if (chain.every(({ profile }) => profile === undefined)) {
+        report(
+          placed,
+          ['packages'],
+          'the layer has packages, and neither it nor a parent has a profile',
+          'name one as `profile: repository:path`',
+        );
+      }
+    }
+  } else if (definition.kind === 'image') {
+    if (definition.test !== undefined && (definition.kernel === undefined || definition.initramfs === undefined)) {
+      report(
+        placed,
+        ['test'],
+        'an image with a test needs a kernel and an initramfs',
+        'name them under `kernel:` and `initramfs:`',
+      );
+    }
+    const initramfs = definition.initramfs === undefined ? undefined : byName.get(definition.initramfs)?.definition;
+    if (initramfs?.kind === 'initramfs' && definition.kernel !== undefined && initramfs.kernel !== definition.kernel) {
+      report(
+        placed,
+        ['initramfs'],
+        `${definition.initramfs ?? ''} has modules of the kernel ${initramfs.kernel}, and the image boots ${definition.kernel}`,
+        'use one kernel for both',
+      );
+    }
+  }
+}
