@@ -1,0 +1,144 @@
+import { existsSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { UserError } from '@strata/definitions';
+import { absolutePath } from '@strata/fingerprint';
+import type { Progress } from '@strata/sandbox';
+import type { Descriptor, Store } from '@strata/store';
+import { execa } from 'execa';
+import { machineMirror } from './apt.js';
+import { privateApt } from './apt.js';
+import type { Lock, LockedPackage } from './lock.js';
+import { downloadWheels } from './resolve.js';
+
+/** The media type of a Debian package. */
+export const debMediaType = 'application/vnd.debian.binary-package';
+
+/** The media type of a Python wheel. */
+export const wheelMediaType = 'application/zip';
+
+/** How a lock is fetched. */
+export interface FetchLockOptions {
+  /** The project whose lock file it is, for hints. */
+  readonly project: string;
+  readonly mirror?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: Progress) => void) | undefined;
+}
+
+/** The files that a lock names, by the names of the files. */
+export type LockedFiles = ReadonlyMap<string, Descriptor>;
+
+/** A mirror has moved on, and a locked version is gone from it. */
+export class PinnedVersionGone extends UserError {
+  constructor(
+    readonly project: string,
+    packages: readonly LockedPackage[],
+    mirror: string,
+  ) {
+    super(`${mirror} no longer has ${packages.map(({ name, version }) => `${name} ${version}`).join(', ')}`, {
+      hint: `move the lock file forward: npx strata update ${project}`,
+    });
+    this.name = 'PinnedVersionGone';
+  }
+}
+
+const parallelProcesses = 4;
+const filesPerProcess = 8;
+
+/** The name under which a locked package's file is known. */
+export function debFileName({ file }: LockedPackage): string {
+  return decodeURIComponent(basename(file));
+}
+
+async function fetchPackages(
+  store: Store,
+  lock: Lock,
+  missing: readonly LockedPackage[],
+  options: FetchLockOptions,
+): Promise<void> {
+  const mirror = (options.mirror ?? (await machineMirror())).replace(/\/$/, '');
+  const total = missing.reduce((sum, { size }) => sum + size, 0);
+  let done = 0;
+  const gone: LockedPackage[] = [];
+  const scratch = await store.scratch();
+  try {
+    const apt = await privateApt(absolutePath(join(scratch.path, 'apt')), { suite: lock.suite, mirror });
+    const queue = [...missing];
+    const fetchSome = async (): Promise<void> => {
+      for (let some = queue.splice(0, filesPerProcess); some.length > 0; some = queue.splice(0, filesPerProcess)) {
+        const triples = some.flatMap((entry) => [
+          `${mirror}/${entry.file}`,
+          join(scratch.path, debFileName(entry)),
+          `SHA256:${entry.sha256.slice('sha256:'.length)}`,
+        ]);
+        const { stderr, stdout, failed, isCanceled } = await execa(
+          '/usr/lib/apt/apt-helper',
+          ['download-file', ...triples],
+          {
+            env: apt.environment,
+            reject: false,
+            ...(options.signal === undefined ? {} : { cancelSignal: options.signal }),
+          },
+        );
+        if (isCanceled) {
+          options.signal?.throwIfAborted();
+        }
+        for (const entry of some) {
+          const file = absolutePath(join(scratch.path, debFileName(entry)));
+          if (existsSync(file)) {
+            await store.adopt(file, { mediaType: debMediaType, expect: entry.sha256 });
+            done += entry.size;
+          } else if (
+            failed &&
+            new RegExp(`${basename(entry.file).replace(/[+.]/g, '\\$&')}[^\\n]*404`).test(`${stdout}\n${stderr}`)
+          ) {
+            gone.push(entry);
+          } else {
+            throw new UserError(`${entry.file} cannot be fetched from ${mirror}`, {
+              details: stderr
+                .split('\n')
+                .filter((text) => text.startsWith('E:'))
+                .slice(-3),
+              hint: 'see whether the machine’s own `apt-get update` works',
+            });
+          }
+        }
+        options.onProgress?.({ phase: 'fetch', subject: lock.suite, done, total, unit: 'bytes' });
+      }
+    };
+    await Promise.all(Array.from({ length: parallelProcesses }, fetchSome));
+  } finally {
+    await scratch.dispose();
+  }
+  if (gone.length > 0) {
+    throw new PinnedVersionGone(options.project, gone, mirror);
+  }
+}
+
+/** Fetches every file of a lock that the store does not have, and gives back all of them. */
+export async function fetchLocked(store: Store, lock: Lock, options: FetchLockOptions): Promise<LockedFiles> {
+  const missing: LockedPackage[] = [];
+  const files = new Map<string, Descriptor>();
+  for (const entry of lock.packages) {
+    files.set(debFileName(entry), { mediaType: debMediaType, digest: entry.sha256, size: entry.size });
+    if (!(await store.has(entry.sha256))) {
+      missing.push(entry);
+    }
+  }
+  if (missing.length > 0) {
+    await fetchPackages(store, lock, missing, options);
+  }
+  for (const { name, version, file, sha256 } of lock.wheels) {
+    const scratch = await store.scratch();
+    try {
+      if (!(await store.has(sha256))) {
+        await downloadWheels([`${name}==${version}`], scratch.path, options.signal);
+        await store.adopt(absolutePath(join(scratch.path, file)), { mediaType: wheelMediaType, expect: sha256 });
+      }
+    } finally {
+      await scratch.dispose();
+    }
+    files.set(file, { mediaType: wheelMediaType, digest: sha256, size: 0 });
+  }
+  return files;
+}

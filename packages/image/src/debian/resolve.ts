@@ -1,0 +1,126 @@
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { UserError } from '@strata/definitions';
+import { absolutePath, digestOfFile, parseDigest } from '@strata/fingerprint';
+import { execa } from 'execa';
+import { privateApt, type Apt, type Source } from './apt.js';
+import type { Lock, LockedPackage, LockedWheel } from './lock.js';
+
+/** What a Debian root is to be made of. */
+export interface Bootstrap extends Source {
+  readonly packages: readonly string[];
+  /** `name==version` */
+  readonly wheels?: readonly string[] | undefined;
+}
+
+/** What the second step needs besides a minimal Debian: the tool that bootstraps, and what packs the result. */
+const seedPackages = ['mmdebstrap', 'python3', 'zstd'];
+
+/** What mmdebstrap's variant `minbase` consists of. */
+const minimal = ['?essential', '?priority(required)', 'apt'];
+
+async function namesOf(apt: Apt, packages: readonly string[]): Promise<Set<string>> {
+  const printed = await apt.run(['apt-get', 'install', '--print-uris', '--quiet=2', ...minimal, ...packages]);
+  return new Set([...printed.matchAll(/^'[^']+' ([^_\s]+)_\S+ \d+/gm)].map((match) => match[1] as string));
+}
+
+async function describe(apt: Apt, names: readonly string[]): Promise<Map<string, Omit<LockedPackage, 'for'>>> {
+  const shown = await apt.run(['apt-cache', 'show', '--no-all-versions', ...names]);
+  const packages = new Map<string, Omit<LockedPackage, 'for'>>();
+  for (const paragraph of shown.split(/\n\n+/)) {
+    const field = (name: string): string => new RegExp(`^${name}: (.*)$`, 'm').exec(paragraph)?.[1] ?? '';
+    if (field('Package') !== '') {
+      packages.set(field('Package'), {
+        name: field('Package'),
+        version: field('Version'),
+        architecture: field('Architecture'),
+        file: field('Filename'),
+        size: Number(field('Size')),
+        sha256: parseDigest(`sha256:${field('SHA256')}`),
+      });
+    }
+  }
+  return packages;
+}
+
+/** Downloads wheels by pip, which knows the machine's index, proxies and certificates. */
+export async function downloadWheels(
+  wheels: readonly string[],
+  folder: string,
+  signal?: AbortSignal,
+): Promise<LockedWheel[]> {
+  const locked: LockedWheel[] = [];
+  for (const wheel of wheels) {
+    const [name = '', version = ''] = wheel.split('==');
+    try {
+      await execa(
+        'python3',
+        [
+          ...['-m', 'pip', 'download'],
+          '--quiet',
+          '--disable-pip-version-check',
+          '--no-deps',
+          ...['--only-binary', ':all:'],
+          ...['--dest', folder],
+          wheel,
+        ],
+        signal === undefined ? {} : { cancelSignal: signal },
+      );
+    } catch (cause) {
+      const said = (cause as { stderr?: string }).stderr ?? '';
+      throw said.includes('No module named pip')
+        ? new UserError('pip is missing on this machine', { hint: 'install the Debian package python3-pip', cause })
+        : new UserError(`pip cannot download ${wheel}`, {
+            details: said
+              .split('\n')
+              .filter((text) => text.includes('ERROR'))
+              .slice(-3),
+            hint: 'see whether `python3 -m pip download` works by hand',
+            cause,
+          });
+    }
+    const normal = name.toLowerCase().replace(/[-_.]+/g, '_');
+    const file = (await readdir(folder)).find((entry) => entry.toLowerCase().startsWith(`${normal}-${version}-`));
+    if (file === undefined) {
+      throw new Error(`pip left no wheel of ${wheel} in ${folder}`);
+    }
+    locked.push({ name, version, file, sha256: await digestOfFile(join(folder, file)) });
+  }
+  return locked;
+}
+
+/** Finds the newest version of everything that a root needs, as its suite is now. */
+export async function resolveLock(bootstrap: Bootstrap): Promise<Lock> {
+  const folder = absolutePath(await mkdtemp(join(tmpdir(), 'strata-apt-')));
+  try {
+    const apt = await privateApt(folder, bootstrap);
+    await apt.run(['apt-get', 'update', '--quiet=2']);
+    const root = await namesOf(apt, bootstrap.packages);
+    const seed = await namesOf(apt, seedPackages);
+    const described = await describe(apt, [...new Set([...root, ...seed])]);
+    const packages = [...described.values()].map((entry): LockedPackage => ({
+      ...entry,
+      for: (['root', 'seed'] as const).filter((set) => (set === 'root' ? root : seed).has(entry.name)),
+    }));
+    const wheels = await downloadWheels(bootstrap.wheels ?? [], folder);
+    return { suite: bootstrap.suite, architecture: 'amd64', packages, wheels };
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Finds the newest version of one package and everything of it that `choose` keeps: for a kernel, say. */
+export async function resolvePackages(source: Source, names: readonly string[], choose: RegExp): Promise<Lock> {
+  const folder = absolutePath(await mkdtemp(join(tmpdir(), 'strata-apt-')));
+  try {
+    const apt = await privateApt(folder, source);
+    await apt.run(['apt-get', 'update', '--quiet=2']);
+    const all = [...(await namesOf(apt, names))].filter((name) => choose.test(name));
+    const described = await describe(apt, all);
+    const packages = [...described.values()].map((entry): LockedPackage => ({ ...entry, for: ['root'] }));
+    return { suite: source.suite, architecture: 'amd64', packages, wheels: [] };
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
