@@ -48,7 +48,8 @@ export async function makeSeed(store: Store, lock: Lock, files: LockedFiles, sig
     const scratch = await store.scratch();
     try {
       await chmod(repository, 0o755);
-      await mkdir(join(repository, 'pool'), { mode: 0o755 });
+      await mkdir(join(repository, 'pool'));
+      await chmod(join(repository, 'pool'), 0o755);
       for (const entry of packages) {
         const target = join(repository, 'pool', debFileName(entry));
         await copyFile(await store.path(file(files, debFileName(entry))), target);
