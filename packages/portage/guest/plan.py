@@ -1,0 +1,347 @@
+"""Plans a layer: asks Portage what it would merge, and writes down everything of the repositories that shapes it.
+
+Leaves `plan.json` (canonical) and `snapshot.tar.zst`: just those files of the repositories and of the configuration that
+the merge needs, shell text in canonical form. Runs in a toolchain.
+"""
+
+import hashlib
+import io
+import json
+import os
+import re
+import shutil
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+
+sys.path.insert(0, "/strata/in/bin")
+
+import portage_setup as setup  # noqa: E402
+
+setup.become_portage()
+
+import canonical  # noqa: E402
+import debian_packages  # noqa: E402
+import pack  # noqa: E402
+
+VDB = f"{setup.ROOT}/var/db/pkg"
+SNAPSHOT = f"{setup.WORK}/snapshot"
+RECORDED = ("DEPEND", "RDEPEND", "BDEPEND", "PDEPEND", "IDEPEND")
+
+
+def digest(path: str) -> str:
+    with open(path, "rb") as file:
+        return hashlib.sha256(file.read()).hexdigest()
+
+
+def write_stub(package: dict) -> None:
+    """A database entry of a package that is planned, and so known, but not there."""
+    values = {
+        "CATEGORY": package["category"],
+        "PF": package["pf"],
+        "SLOT": package["slot"],
+        "EAPI": package["eapi"],
+        "KEYWORDS": package["keywords"],
+        "IUSE": package["iuse"],
+        "USE": " ".join(package["use"]),
+        "repository": package["repository"],
+        "COUNTER": "0",
+        "BUILD_TIME": "0",
+        "CONTENTS": "",
+        **package["dependencies"],
+    }
+    for field, value in values.items():
+        setup.write(f"{VDB}/{package['category']}/{package['pf']}/{field}", f"{value}\n" if value else "")
+
+
+def write_parents(plans: list[dict]) -> None:
+    world = set()
+    for plan in plans:
+        for package in plan["packages"]:
+            for replaced in package["replaces"]:
+                shutil.rmtree(f"{VDB}/{replaced}", ignore_errors=True)
+            write_stub(package)
+        world.update(plan["atoms"])
+    if world:
+        # without its parents' atoms a child breaks them silently: Portage would not see what needs a rebuild
+        setup.write(f"{setup.ROOT}/var/lib/portage/world", "".join(f"{atom}\n" for atom in sorted(world)))
+
+
+def resolve(atoms: list[str]) -> "depgraph":
+    """Portage's own answer. Ends the action with Portage's words where it refuses."""
+    from _emerge.actions import load_emerge_config
+    from _emerge.create_depgraph_params import create_depgraph_params
+    from _emerge.depgraph import backtrack_depgraph
+    from _emerge.stdout_spinner import stdout_spinner
+
+    options = {
+        "--oneshot": True,
+        "--pretend": True,
+        "--quiet": True,
+        "--noreplace": True,
+        "--changed-use": True,
+        "--color": "n",
+        "--autounmask": "n",
+        "--complete-graph-if-new-ver": "y",
+        "--complete-graph-if-new-use": "y",
+        "--root-deps": None,
+    }
+    options = {name: value for name, value in options.items() if value is not None}
+    words = io.StringIO()
+    with redirect_stdout(words), redirect_stderr(words):
+        config = load_emerge_config(action=None, args=[], opts=options)
+        spinner = stdout_spinner()
+        parameters = create_depgraph_params(options, None)
+        success, graph, _ = backtrack_depgraph(
+            config.target_config.settings, config.trees, options, parameters, None, atoms, spinner
+        )
+        if not success:
+            graph.display_problems()
+    if not success:
+        rejected(words.getvalue(), atoms)
+    return graph
+
+
+def rejected(words: str, atoms: list[str]) -> None:
+    lines = [line.rstrip() for line in words.splitlines() if line.strip()]
+    lines = [line for line in lines if not line.startswith(("Calculating dependencies", "... done"))]
+    missing = re.search(r'there are no ebuilds to satisfy "([^"]+)"', words)
+    masked = re.search(r'All ebuilds that could satisfy "([^"]+)"', words)
+    if missing:
+        hint = "correct the atom, or name the repository that has it; a build tool has to be in the toolchain"
+        setup.fail(f"no repository has {missing.group(1)}", hint, lines)
+    if masked:
+        hint = "unmask it in `portageConfig` (package.accept_keywords, package.unmask, package.license)"
+        setup.fail(f"{masked.group(1)} is masked", hint, lines)
+    if re.search(r"USE|REQUIRED_USE|use flag", words):
+        hint = "set the flags in `portageConfig` (package.use) so that all packages agree"
+        setup.fail("Portage finds USE flags that do not fit", hint, lines)
+    setup.fail(f"Portage cannot plan {', '.join(atoms)}", "see Portage's words", lines)
+
+
+def describe(graph: "depgraph", package: "Package", replaced: list[str]) -> dict:
+    import portage
+    from portage.versions import catsplit
+
+    trees = graph._frozen_config.trees
+    ebuilds = trees[package.root]["porttree"].dbapi
+    settings = graph._frozen_config.pkgsettings[package.root]
+    settings.setcpv(package)
+    path = ebuilds.findname(package.cpv, myrepo=package.repo)
+    location = ebuilds.repositories[package.repo].location
+    folder = os.path.dirname(path)
+    category, pf = catsplit(package.cpv)
+    use = sorted(package.use.enabled)
+    wanted = ebuilds.getFetchMap(package.cpv, useflags=use, mytree=location)
+    manifest = ebuilds.repositories[package.repo].load_manifest(folder, settings["DISTDIR"]).fhashdict.get("DIST", {})
+    distfiles = []
+    for name, uris in sorted(wanted.items()):
+        if name not in manifest:
+            hint = f"write it: ebuild {os.path.basename(path)} manifest"
+            setup.fail(f"the Manifest of {package.cp} does not have {name}", hint)
+        hashes = {kind: value for kind, value in sorted(manifest[name].items()) if kind != "size"}
+        distfiles.append({"name": name, "size": manifest[name]["size"], "hashes": hashes, "uris": list(uris)})
+    slot = package.slot if package.sub_slot == package.slot else f"{package.slot}/{package.sub_slot}"
+    return {
+        "cpv": package.cpv,
+        "category": category,
+        "pf": pf,
+        "pn": catsplit(package.cp)[1],
+        "slot": slot,
+        "repository": package.repo,
+        "eapi": package.eapi,
+        "keywords": package._metadata["KEYWORDS"],
+        "iuse": package._metadata["IUSE"],
+        "use": use,
+        "dependencies": {field: package._metadata[field] for field in RECORDED},
+        "distfiles": distfiles,
+        "replaces": replaced,
+        "inherited": sorted(package._metadata["INHERITED"].split()),
+        "path": path,
+        "location": location,
+        "restrict": sorted(portage.dep.use_reduce(package._metadata["RESTRICT"], uselist=use, flat=True)),
+    }
+
+
+def needed(graph: "depgraph") -> list[dict]:
+    merged = [item for item in graph.altlist() if getattr(item, "operation", None) == "merge"]
+    for package in merged:
+        if package.root != setup.ROOT and package.root.rstrip("/") != setup.ROOT:
+            setup.fail(
+                f"{package.cpv} is needed to build, and the toolchain does not have it",
+                "add the Debian package that holds it to the toolchain's packages",
+            )
+    result = []
+    installed = graph._frozen_config.trees[merged[0].root]["vartree"].dbapi if merged else None
+    for package in merged:
+        replaced = [str(other) for other in installed.match(package.slot_atom)]
+        result.append(describe(graph, package, sorted(replaced)))
+    return result
+
+
+def plain_lines(path: str) -> str:
+    """A list of Portage's without comments and blank lines; shell text whose strings cross lines stays as it is."""
+    with open(path, encoding="utf-8", errors="surrogateescape") as file:
+        lines = file.read().splitlines()
+    if "make." in os.path.basename(path) and any(line.count('"') % 2 or line.count("'") % 2 for line in lines):
+        return "".join(f"{line}\n" for line in lines)
+    kept = [line.rstrip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    return "".join(f"{line}\n" for line in kept)
+
+
+def copy_plain(source: str, target: str) -> None:
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    with open(target, "w", encoding="utf-8", errors="surrogateescape") as file:
+        file.write(plain_lines(source))
+
+
+def snapshot_profiles(location: str, target: str, profiles: list[str]) -> None:
+    top = f"{location}/profiles"
+    for name in sorted(os.listdir(top)):
+        if os.path.isfile(f"{top}/{name}") and not name.endswith(".desc") and name != "ChangeLog":
+            copy_plain(f"{top}/{name}", f"{target}/profiles/{name}")
+    for profile in profiles:
+        if os.path.realpath(profile).startswith(os.path.realpath(top) + "/"):
+            relative = os.path.relpath(os.path.realpath(profile), os.path.realpath(top))
+            for current, _, names in sorted(os.walk(profile)):
+                for name in sorted(names):
+                    inner = os.path.normpath(os.path.join(relative, os.path.relpath(current, profile), name))
+                    if name.endswith(".bashrc"):
+                        shutil.copyfile(os.path.join(current, name), f"{target}/profiles/{inner}")
+                    elif name != "parent" or os.path.isfile(os.path.join(current, name)):
+                        copy_plain(os.path.join(current, name), f"{target}/profiles/{inner}")
+
+
+def snapshot(packages: list[dict], repositories: list[setup.Repository], profiles: list[str]) -> dict[str, str]:
+    """Fills SNAPSHOT and gives back the digest of each ebuild's and eclass's canonical text, by its path."""
+    sources: dict[str, str] = {}
+    for repository in repositories:
+        target = f"{SNAPSHOT}/repositories/{repository.name}"
+        snapshot_profiles(repository.location, target, profiles)
+        if os.path.exists(f"{repository.location}/metadata/layout.conf"):
+            copy_plain(f"{repository.location}/metadata/layout.conf", f"{target}/metadata/layout.conf")
+    for package in packages:
+        folder = os.path.dirname(package["path"])
+        target = f"{SNAPSHOT}/repositories/{package['repository']}/{package['category']}/{package['pn']}"
+        os.makedirs(target, exist_ok=True)
+        sources[package["path"]] = f"{target}/{os.path.basename(package['path'])}"
+        if os.path.isdir(f"{folder}/files") and not os.path.isdir(f"{target}/files"):
+            shutil.copytree(f"{folder}/files", f"{target}/files", symlinks=True)
+        with open(f"{target}/Manifest", "a", encoding="utf-8") as file:
+            for distfile in package["distfiles"]:
+                hashes = " ".join(f"{kind} {value}" for kind, value in distfile["hashes"].items())
+                file.write(f"DIST {distfile['name']} {distfile['size']} {hashes}\n")
+        for name, (path, location) in package["eclass_paths"].items():
+            sources[path] = f"{SNAPSHOT}/repositories/{location}/eclass/{name}.eclass"
+    scratch = f"{setup.WORK}/canonical"
+    os.makedirs(scratch)
+    digests = {}
+    for path, text in canonical.canonical_forms(sorted(sources), scratch).items():
+        setup.write(sources[path], text)
+        digests[path] = hashlib.sha256(text.encode()).hexdigest()
+    return digests
+
+
+def snapshot_configuration() -> None:
+    etc = f"{setup.CONFIGURATION}/etc/portage"
+    for current, folders, names in sorted(os.walk(etc)):
+        relative = os.path.relpath(current, etc)
+        for name in sorted(names):
+            if relative.startswith(("repos.conf", "make.profile")):
+                continue
+            inner = os.path.normpath(os.path.join(relative, name))
+            target = f"{SNAPSHOT}/configuration/{inner}"
+            if inner.startswith(("patches/", "env/")) or inner == "bashrc":
+                os.makedirs(os.path.dirname(target), exist_ok=True)
+                shutil.copyfile(os.path.join(current, name), target)
+            else:
+                copy_plain(os.path.join(current, name), target)
+
+
+def files_below(folder: str) -> dict[str, str]:
+    found = {}
+    for current, _, names in os.walk(folder):
+        for name in names:
+            path = os.path.join(current, name)
+            kept = digest(path) if not os.path.islink(path) else "link:" + os.readlink(path)
+            found[os.path.relpath(path, folder)] = kept
+    return dict(sorted(found.items()))
+
+
+def iuse_of(repositories: list[setup.Repository], name: str) -> str:
+    """All USE flags of a package's ebuilds, read without Portage."""
+    flags: set[str] = set()
+    for repository in repositories:
+        folder = f"{repository.location}/{name}"
+        if os.path.isdir(folder):
+            for entry in os.listdir(folder):
+                if entry.endswith(".ebuild"):
+                    with open(f"{folder}/{entry}", encoding="utf-8") as file:
+                        for value in re.findall(r'^IUSE="([^"]*)"', file.read(), re.MULTILINE):
+                            flags.update(flag.lstrip("+-") for flag in value.split() if re.fullmatch(r"[+-]?[\w@-]+", flag))
+    return " ".join(sorted(flags))
+
+
+def main() -> None:
+    with open("/strata/in/spec.json", encoding="utf-8") as file:
+        spec = json.load(file)
+    setup.progress(phase="plan", subject=" ".join(spec["atoms"]))
+    repositories = []
+    for entry in spec["repositories"]:
+        location = f"/strata/in/repositories/{entry['name']}"
+        repositories.append(
+            setup.Repository(setup.repository_name(location, entry["name"]), location, entry.get("priority"))
+        )
+    # without a path of its own a profile would be looked for in folders that are not there
+    folders = [f"/strata/in/configuration/{index}" for index in range(spec["configurations"])]
+    repository, _, path = spec["profile"].partition(":")
+    known = {entry["name"]: named.name for entry, named in zip(spec["repositories"], repositories, strict=True)}
+    profile = f"{known.get(repository, repository)}:{path}"
+    setup.prepare(folders, repositories, profile)
+    parents = []
+    for index in range(spec["parents"]):
+        with open(f"/strata/in/parents/{index}.json", encoding="utf-8") as file:
+            parents.append(json.load(file))
+    os.makedirs(f"{setup.ROOT}/var/db/pkg", exist_ok=True)
+    write_parents(parents)
+    installed = setup.installed_packages()
+    if setup.own_portage():
+        debian_packages.write_database(f"{setup.BROOT}/var/db/pkg", lambda name: iuse_of(repositories, name))
+    setup.take_environment()
+    graph = resolve(spec["atoms"])
+    packages = needed(graph)
+    settings = graph._frozen_config.roots[next(iter(graph._frozen_config.roots))].settings
+    for root, config in graph._frozen_config.roots.items():
+        if root.rstrip("/") == setup.ROOT:
+            settings = config.settings
+    ebuilds = graph._frozen_config.trees[settings["EROOT"]]["porttree"].dbapi
+    for package in packages:
+        eclasses = ebuilds.repositories[package["repository"]].eclass_db.eclasses
+        names = {os.path.realpath(named.location): named.name for named in repositories}
+        package["eclass_paths"] = {
+            name: (eclasses[name].location, names[os.path.realpath(os.path.dirname(os.path.dirname(eclasses[name].location)))])
+            for name in package["inherited"]
+        }
+    digests = snapshot(packages, repositories, list(settings.profiles))
+    snapshot_configuration()
+    for package in packages:
+        package["ebuild"] = digests[package.pop("path")]
+        package["eclasses"] = {name: digests[path] for name, (path, _) in sorted(package.pop("eclass_paths").items())}
+        package["files"] = files_below(
+            f"{SNAPSHOT}/repositories/{package['repository']}/{package['category']}/{package['pn']}/files"
+        )
+        del package["inherited"], package["location"]
+    plan = {
+        "schema": 1,
+        "atoms": sorted(spec["atoms"]),
+        "profile": profile,
+        "repositories": [{"name": named.name, "priority": named.priority} for named in repositories],
+        "settings": {name: settings.get(name, "") for name in ("ARCH", "CFLAGS", "CHOST", "CXXFLAGS", "LDFLAGS")},
+        "installed": installed,
+        "packages": packages,
+    }
+    setup.write("/strata/out/plan.json", json.dumps(plan, sort_keys=True, indent=1) + "\n")
+    os.makedirs(SNAPSHOT, exist_ok=True)
+    pack.pack_layer(pack.tree_entries(SNAPSHOT, None), "snapshot.tar.zst", [])
+
+
+main()

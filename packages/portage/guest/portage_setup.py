@@ -1,0 +1,253 @@
+"""What planning and merging share: Portage's configuration, the root that builds run in, a clean environment.
+
+Import it before Portage: it starts the Python that Portage is installed for, and sets the environment that Portage reads.
+"""
+
+import json
+import os
+import re
+import shutil
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NoReturn
+
+OWN_PREFIX = "/opt/portage"
+ROOT = "/strata/root"
+WORK = "/strata/tmp"
+CONFIGURATION = f"{WORK}/configuration"
+BROOT = f"{WORK}/broot"
+DISTDIR = f"{WORK}/distfiles"
+BUILD = f"{WORK}/build"
+LOGS = f"{WORK}/logs"
+DEFAULT_CHOST = "x86_64-pc-linux-gnu"
+
+# Fixed, whatever a profile wants: what is switched on here reaches the bytes of every package.
+FEATURES = (
+    "-* assume-digests binpkg-logs config-protect-if-modified fixlafiles multilib-strict preserve-libs protect-owned"
+    " strict unknown-features-warn unmerge-orphans xattr"
+)
+
+# Files of /etc/portage that Portage also takes as folders of files.
+LISTS = re.compile(r"(package|profile/package)\.[a-z_.]+|profile/use\.[a-z_.]+|categories|modules|binrepos\.conf")
+
+
+@dataclass(frozen=True)
+class Repository:
+    name: str
+    location: str
+    priority: int | None
+
+
+def fail(message: str, hint: str, details: Iterable[str] = ()) -> NoReturn:
+    """Ends the action with a mistake of the user, told to the caller."""
+    report = {"message": message, "hint": hint, "details": list(details)}
+    sys.stderr.flush()
+    print("::strata-error:: " + json.dumps(report), flush=True)
+    sys.exit(1)
+
+
+def progress(**values: object) -> None:
+    print("::strata:: " + json.dumps(values), flush=True)
+
+
+def own_portage() -> bool:
+    """Whether Portage is ours, in a toolchain that is not Gentoo; else it is the toolchain's own, as in a stage3."""
+    return os.path.isdir(OWN_PREFIX)
+
+
+def become_portage() -> None:
+    """Continues in the Python environment that Portage is installed in, with nothing of the caller's environment."""
+    python = f"{OWN_PREFIX}/bin/python3"
+    if own_portage() and sys.prefix != OWN_PREFIX:
+        os.execv(python, [python, "-B", *sys.argv])
+
+
+def environment(chost: str = DEFAULT_CHOST) -> dict[str, str]:
+    """Everything that Portage and ebuilds find in their environment: any other variable would leak into builds."""
+    variables = {
+        "PATH": "/strata/in/shims:/strata/tmp/shims:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "PREROOTPATH": "/strata/in/shims:/strata/tmp/shims",
+        "HOME": "/tmp",
+        "LC_ALL": "C.UTF-8",
+        "TZ": "UTC",
+        "TERM": "dumb",
+        "NOCOLOR": "true",
+        "EPREFIX": "",
+        "ROOT": ROOT,
+        "SYSROOT": ROOT,
+        "PORTAGE_CONFIGROOT": CONFIGURATION,
+        "EMERGE_LOG_DIR": LOGS,
+        "SOURCE_DATE_EPOCH": os.environ.get("SOURCE_DATE_EPOCH", "0"),
+        "KCONFIG_NOTIMESTAMP": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    if own_portage():
+        variables["PORTAGE_OVERRIDE_EPREFIX"] = BROOT
+        variables["PATH"] = f"{variables['PATH']}:{OWN_PREFIX}/bin"
+    return variables
+
+
+def write(path: str, text: str) -> None:
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def is_list(relative: str) -> bool:
+    top = relative.split("/")
+    return any(LISTS.fullmatch("/".join(top[:depth])) for depth in (1, 2))
+
+
+def lay_out_configuration(folders: list[str], repositories: list[Repository], profile: str) -> None:
+    """Makes PORTAGE_CONFIGROOT of the folders of a layer and its parents, the lowest parent's first.
+
+    Lists are added to each other; of all other files, the layer's own wins; make.conf files follow each other.
+    """
+    etc = f"{CONFIGURATION}/etc/portage"
+    make_conf = ['CFLAGS="-O2 -pipe"\nCXXFLAGS="${CFLAGS}"\n']
+    for index, folder in enumerate(folders):
+        for current, _, names in sorted(os.walk(folder)):
+            for name in sorted(names):
+                source = os.path.join(current, name)
+                relative = os.path.relpath(source, folder)
+                if relative == "make.conf" or relative.startswith("make.conf/"):
+                    with open(source, encoding="utf-8") as file:
+                        make_conf.append(file.read() + "\n")
+                    continue
+                target = f"{etc}/{relative}"
+                if is_list(relative):
+                    list_name, _, rest = relative.partition("/")
+                    if list_name == "profile":
+                        second, _, rest = rest.partition("/")
+                        list_name = f"profile/{second}"
+                    target = f"{etc}/{list_name}/{index:02}-{rest.replace('/', '-') or 'file'}"
+                os.makedirs(os.path.dirname(target), exist_ok=True)
+                shutil.copyfile(source, target, follow_symlinks=True)
+                shutil.copymode(source, target)
+    make_conf.append(own_settings())
+    write(f"{etc}/make.conf", "".join(make_conf))
+    link_profile(etc, repositories, profile)
+    write_repositories(etc, repositories)
+
+
+def own_settings() -> str:
+    return f"""
+FEATURES="{FEATURES}"
+DISTDIR="{DISTDIR}"
+PKGDIR="{WORK}/packages"
+PORTAGE_TMPDIR="{BUILD}"
+PORTAGE_LOGDIR=""
+GENTOO_MIRRORS=""
+FETCHCOMMAND="false \\${{FILE}}"
+RESUMECOMMAND="false \\${{FILE}}"
+CONFIG_PROTECT="-*"
+PORTAGE_USERNAME="root"
+PORTAGE_GRPNAME="root"
+PORTAGE_COMPRESSION_COMMAND="zstd -T1"
+PORTAGE_ELOG_SYSTEM=""
+PORTAGE_ELOG_CLASSES=""
+EMERGE_DEFAULT_OPTS=""
+PORTDIR=""
+"""
+
+
+def link_profile(etc: str, repositories: list[Repository], profile: str) -> None:
+    """Selects a profile, given as `repository:path`."""
+    name, _, path = profile.partition(":")
+    location = next((entry.location for entry in repositories if entry.name == name), None)
+    if location is None or not os.path.isdir(f"{location}/profiles/{path}"):
+        known = ", ".join(entry.name for entry in repositories)
+        fail(f"there is no profile {profile}", f"a profile is `repository:path`, of one of {known}")
+    os.symlink(f"{location}/profiles/{path}", f"{etc}/make.profile")
+
+
+def write_repositories(etc: str, repositories: list[Repository]) -> None:
+    main = repositories[0].name
+    lines = [f"[DEFAULT]\nmain-repo = {main}\n"]
+    for repository in repositories:
+        lines.append(f"[{repository.name}]\nlocation = {repository.location}\nauto-sync = no\nvolatile = no\n")
+        if repository.priority is not None:
+            lines.append(f"priority = {repository.priority}\n")
+    write(f"{etc}/repos.conf/strata.conf", "\n".join(lines))
+
+
+def lay_out_broot(repositories: list[Repository], profile: str) -> None:
+    """Makes the root that builds run in known to Portage, where it is not Gentoo (see `debian_packages.py`)."""
+    if not own_portage():
+        return
+    etc = f"{BROOT}/etc/portage"
+    for name in ("make.globals", "sets", "binrepos.conf"):
+        source = f"{OWN_PREFIX}/share/portage/config/{name}"
+        target = f"{BROOT}/share/portage/config/{name}"
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        if os.path.exists(source):
+            os.symlink(source, target)
+    write(f"{BROOT}/share/portage/config/repos.conf", "")
+    write(f"{etc}/make.conf", own_settings())
+    link_profile(etc, repositories, profile)
+    write_repositories(etc, repositories)
+    for name in ("usr", "bin", "sbin", "lib", "lib64"):
+        os.symlink(f"/{name}", f"{BROOT}/{name}")
+    gnuconfig = f"{WORK}/gnuconfig"
+    if os.path.isdir("/usr/share/misc") and not os.path.exists("/usr/share/gnuconfig"):
+        os.makedirs(gnuconfig)
+        for name in ("config.guess", "config.sub"):
+            if os.path.exists(f"/usr/share/misc/{name}"):
+                shutil.copy(f"/usr/share/misc/{name}", gnuconfig)
+        os.symlink(gnuconfig, "/usr/share/gnuconfig")
+
+
+def lay_out_shims(chost: str) -> None:
+    """Compilers named after CHOST which look into ROOT, beside those of plain name; binutils need no help."""
+    folder = f"{WORK}/shims"
+    os.makedirs(folder)
+    if not own_portage():
+        return
+    for tool in ("gcc", "g++", "cpp", "cc", "c++"):
+        for name in (tool, f"{chost}-{tool}"):
+            os.symlink("/strata/in/shims/compiler", f"{folder}/{name}")
+    for tool in ("pkg-config", "pkgconf"):
+        for name in (tool, f"{chost}-{tool}"):
+            os.symlink("/strata/in/shims/pkg-config", f"{folder}/{name}")
+    for tool in ("ar", "as", "ld", "nm", "objcopy", "objdump", "ranlib", "readelf", "size", "strings", "strip"):
+        if os.path.exists(f"/usr/bin/{tool}"):
+            os.symlink(f"/usr/bin/{tool}", f"{folder}/{chost}-{tool}")
+
+
+def prepare(folders: list[str], repositories: list[Repository], profile: str, chost: str = DEFAULT_CHOST) -> None:
+    os.umask(0o022)
+    for folder in (CONFIGURATION, DISTDIR, BUILD, LOGS, f"{WORK}/packages"):
+        os.makedirs(folder, exist_ok=True)
+    lay_out_shims(chost)
+    lay_out_broot(repositories, profile)
+    lay_out_configuration(folders, repositories, profile)
+
+
+def take_environment(chost: str = DEFAULT_CHOST) -> None:
+    variables = environment(chost)
+    os.environ.clear()
+    os.environ.update(variables)
+
+
+def repository_name(location: str, fallback: str) -> str:
+    """The name that a repository gives itself (PMS, Repository layout: profiles/repo_name)."""
+    try:
+        with open(f"{location}/profiles/repo_name", encoding="utf-8") as file:
+            return file.read().strip()
+    except FileNotFoundError:
+        return fallback
+
+
+def installed_packages() -> list[str]:
+    """The packages in the database of ROOT, as `category/name-version`."""
+    database = f"{ROOT}/var/db/pkg"
+    if not os.path.isdir(database):
+        return []
+    return sorted(
+        f"{category}/{package}"
+        for category in os.listdir(database)
+        for package in os.listdir(f"{database}/{category}")
+        if not package.startswith("-MERGING-")
+    )
+
