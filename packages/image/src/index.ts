@@ -9,3 +9,11 @@ export {
 } from './debian/fetch.js';
 export { formatLock, parseLock, type Lock, type LockedPackage, type LockedWheel } from './debian/lock.js';
 export { resolveLock, resolvePackages, type Bootstrap } from './debian/resolve.js';
+export { composeAction, type ComposeParameters, type ComposedScript, type ComposedTree, type TreeRule } from './compose.js';
+export { devicesOf, type Device } from './devices.js';
+export { exportFiles } from './export.js';
+export { initramfsAction, type InitramfsParameters } from './initramfs.js';
+export { prebuiltKernelAction, sourceKernelAction } from './kernel.js';
+export { formatBytes, formatSizeReport, parseSizeReport, type SizeReport } from './size-report.js';
+export { squashfsAction, squashfsMediaType, type SquashfsCompression, type SquashfsParameters } from './squashfs.js';
+export { DebianSourceMirror } from './debian/source-mirror.js';

@@ -54,16 +54,19 @@ def build_log(package: str) -> list[str]:
     except FileNotFoundError:
         return []
     end = next((index for index, line in enumerate(lines) if line.startswith(" * ERROR:")), len(lines))
-    error = [line for line in lines[end : end + 12] if line.strip(" *")]
-    return [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in lines[max(0, end - 15) : end] + error[:3]]
+    # with several jobs the mistake is often far above the end
+    mistakes = [line for line in lines[: max(0, end - 12)] if re.search(r"\b(?:fatal )?error:|\*\*\* ", line)][-6:]
+    said = [line for line in lines[end : end + 3] if line.strip(" *")]
+    return [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in mistakes + lines[max(0, end - 12) : end] + said]
 
 
 def merge(packages: list[str]) -> None:
     jobs = os.environ.get("STRATA_JOBS", "1")
     setup.take_environment()
     environment = {**os.environ, "MAKEOPTS": f"-j{jobs}"}
+    emerge = [sys.executable, "-B", f"{setup.OWN_PREFIX}/lib/portage/bin/emerge"] if setup.own_portage() else ["emerge"]
     command = [
-        "emerge",
+        *emerge,
         "--oneshot",
         "--nodeps",
         "--jobs=1",

@@ -30,6 +30,10 @@ src_configure() {
 	emake ARCH=x86 defconfig
 	local option
 	# tc needs kernel headers older than Linux 6.8; the others need an ageing interface of the C library
+	# app-arch/xz-utils has these programs
+	for option in UNXZ XZCAT XZ UNLZMA LZCAT LZMA; do
+		busybox_option n ${option}
+	done
 	for option in TC SUID_APPLET_CONFIG FEATURE_HAVE_RPC FEATURE_INETD_RPC FEATURE_MOUNT_NFS; do
 		busybox_option n ${option}
 	done

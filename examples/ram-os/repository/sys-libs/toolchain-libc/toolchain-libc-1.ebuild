@@ -40,11 +40,9 @@ src_install() {
 		doins "${T}/${file}"
 	done
 	dosym libresolv.so.2 "${lib}/libresolv.so"
-	insinto /usr/include
-	local folders=()
-	for file in $(dpkg-query --listfiles libc6-dev linux-libc-dev | grep -E "^/usr/include/[^/]+$"); do
-		[[ -d ${file} ]] && folders+=( "${file}" )
-	done
-	doins -r $(printf "%s\n" "${folders[@]}" | sort -u)
-	doins $(dpkg-query --listfiles libc6-dev | grep -E '^/usr/include/[^/]+\.h$')
+	# followed, since the kernel's headers are symlinks that lead out of the folder
+	dodir /usr/include
+	local headers
+	mapfile -t headers < <(dpkg-query --listfiles libc6-dev linux-libc-dev | grep -E "^/usr/include/[^/]+$" | sort -u)
+	cp -rL "${headers[@]}" "${ED}/usr/include/" || die
 }
