@@ -33,11 +33,13 @@ export function ancestors(layer: LayerDefinition, layers: ReadonlyMap<string, Pl
  * Checks what a single definition cannot know: the projects that it names, cycles, folders with two definitions.
  *
  * @param others names of the workspace's other projects, with their folders
+ * @param othersUnknown whether there may be other projects than those: a reference to any project is then not checked
  * @returns problems by the definition's file
  */
 export function checkWorkspace(
   definitions: readonly PlacedDefinition[],
   others: ReadonlyMap<string, string>,
+  othersUnknown = false,
 ): Map<string, UserError[]> {
   const problems = new Map<string, UserError[]>();
   const byName = new Map(definitions.map((placed) => [placed.name, placed]));
@@ -47,7 +49,7 @@ export function checkWorkspace(
     problems.set(placed.file, list);
   };
   for (const placed of definitions) {
-    checkReferences(placed, byName, others, report);
+    checkReferences(placed, byName, others, othersUnknown, report);
     checkLayers(placed, byName, report);
     for (const other of definitions) {
       if (other !== placed && other.root === placed.root) {
@@ -80,21 +82,21 @@ function checkReferences(
   placed: PlacedDefinition,
   byName: ReadonlyMap<string, PlacedDefinition>,
   others: ReadonlyMap<string, string>,
+  othersUnknown: boolean,
   report: Report,
 ): void {
   for (const { project, kind, path } of references(placed.definition)) {
     const target = byName.get(project);
-    if (target === undefined && (kind !== undefined || !others.has(project))) {
+    if (target === undefined && !others.has(project) && !(othersUnknown && kind === undefined)) {
       const candidates = [...byName.values()]
         .filter(({ definition }) => kind === undefined || definition.kind === kind)
         .map(({ name }) => name);
       const close = suggest(project, kind === undefined ? [...candidates, ...others.keys()] : candidates);
       const what = kind ?? 'project';
-      const isOther = others.has(project);
       report(
         placed,
         path,
-        isOther ? `${project} is no ${what}: it has no ${what}.yaml` : `there is no ${what} named ${project}`,
+        `there is no ${what} named ${project}`,
         close === undefined
           ? `the workspace has ${candidates.join(', ') || `no ${what} at all`}`
           : `did you mean ${close}?`,

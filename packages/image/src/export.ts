@@ -8,7 +8,11 @@ import type { Descriptor, Store } from '@strata/store';
  * Copies artifacts to real files, as reflinks where the file system can; never as links into the store, which a write
  * to the file would change. Each file is written aside and renamed.
  */
-export async function exportFiles(store: Store, folder: AbsolutePath, files: Readonly<Record<string, Descriptor>>): Promise<string[]> {
+export async function exportFiles(
+  store: Store,
+  folder: AbsolutePath,
+  files: Readonly<Record<string, Descriptor>>,
+): Promise<string[]> {
   await mkdir(folder, { recursive: true });
   const paths: string[] = [];
   for (const [name, artifact] of Object.entries(files)) {

@@ -9,7 +9,13 @@ export {
 } from './debian/fetch.js';
 export { formatLock, parseLock, type Lock, type LockedPackage, type LockedWheel } from './debian/lock.js';
 export { resolveLock, resolvePackages, type Bootstrap } from './debian/resolve.js';
-export { composeAction, type ComposeParameters, type ComposedScript, type ComposedTree, type TreeRule } from './compose.js';
+export {
+  composeAction,
+  type ComposeParameters,
+  type ComposedScript,
+  type ComposedTree,
+  type TreeRule,
+} from './compose.js';
 export { devicesOf, type Device } from './devices.js';
 export { exportFiles } from './export.js';
 export { initramfsAction, type InitramfsParameters } from './initramfs.js';

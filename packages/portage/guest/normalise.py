@@ -23,7 +23,7 @@ CACHES = (
 
 # Variables that Portage saves with a package and that tell about the machine, not about the package.
 MACHINE = re.compile(
-    r"^declare -x (?:MAKEOPTS|MAKEFLAGS|NINJAOPTS|PORTAGE_NICENESS|PORTAGE_SCHEDULING_POLICY|EMERGE_FROM|NPROC|SANDBOX_LOG)=.*$"
+    r"^declare -x (?:MAKEOPTS|MAKEFLAGS|NINJAOPTS|PORTAGE_COMPRESSION_COMMAND|PORTAGE_NICENESS|PORTAGE_SCHEDULING_POLICY|EMERGE_FROM|NPROC|SANDBOX_LOG)=.*$"
 )
 
 

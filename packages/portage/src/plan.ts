@@ -1,7 +1,15 @@
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { absolutePath, type AbsolutePath, type ScannedTree } from '@strata/fingerprint';
-import { layerMediaType, packScript, scriptInput, type Action, type Input, type LayerDescriptor, type LayerStack } from '@strata/sandbox';
+import {
+  layerMediaType,
+  packScript,
+  scriptInput,
+  type Action,
+  type Input,
+  type LayerDescriptor,
+  type LayerStack,
+} from '@strata/sandbox';
 import type { Descriptor } from '@strata/store';
 
 /** A script of this package that runs inside of the sandbox. */

@@ -33,7 +33,11 @@ export class DebianSourceMirror {
   ) {}
 
   /** Fetches every upstream tarball of that size into a folder. */
-  async candidates(wanted: { readonly size: number }, folder: AbsolutePath, signal?: AbortSignal): Promise<AbsolutePath[]> {
+  async candidates(
+    wanted: { readonly size: number },
+    folder: AbsolutePath,
+    signal?: AbortSignal,
+  ): Promise<AbsolutePath[]> {
     this.#indexes ??= this.#readIndexes();
     const found: AbsolutePath[] = [];
     const seen = new Set<string>();

@@ -89,7 +89,10 @@ async function fetchOne(
     return artifact;
   };
   await mkdir(join(store.root, 'partial'), { recursive: true });
-  const uris = [...(options.gentooMirrors ?? []).map((base) => `${base.replace(/\/$/, '')}/distfiles/${distfile.name}`), ...distfile.uris];
+  const uris = [
+    ...(options.gentooMirrors ?? []).map((base) => `${base.replace(/\/$/, '')}/distfiles/${distfile.name}`),
+    ...distfile.uris,
+  ];
   for (const uri of uris.filter((candidate) => /^(https?|file):/.test(candidate))) {
     try {
       await downloader.fetch(uri, partial, signal, onBytes);
@@ -162,7 +165,13 @@ export async function fetchDistfiles(
           other ??
           (await fetchOne(store, distfile, downloader, options, (count) => {
             done += count;
-            options.onProgress?.({ phase: 'fetch', subject: distfile.name, done: Math.min(done, total), total, unit: 'bytes' });
+            options.onProgress?.({
+              phase: 'fetch',
+              subject: distfile.name,
+              done: Math.min(done, total),
+              total,
+              unit: 'bytes',
+            });
           }))
         );
       });

@@ -29,7 +29,12 @@ export class Downloader {
    *
    * @param onBytes told how many more bytes there are now
    */
-  async fetch(uri: string, file: string, signal: AbortSignal | undefined, onBytes: (count: number) => void): Promise<void> {
+  async fetch(
+    uri: string,
+    file: string,
+    signal: AbortSignal | undefined,
+    onBytes: (count: number) => void,
+  ): Promise<void> {
     if (uri.startsWith('file:')) {
       await copyFile(fileURLToPath(uri), file);
       return;
@@ -46,7 +51,12 @@ export class Downloader {
       } catch (error) {
         signal?.throwIfAborted();
         const { code } = error as { code?: string };
-        if (code === 'UND_ERR_CONNECT_TIMEOUT' || code === 'ENOTFOUND' || code === 'EAI_AGAIN' || code === 'ECONNREFUSED') {
+        if (
+          code === 'UND_ERR_CONNECT_TIMEOUT' ||
+          code === 'ENOTFOUND' ||
+          code === 'EAI_AGAIN' ||
+          code === 'ECONNREFUSED'
+        ) {
           this.#unreachable.set(host, `${host} cannot be reached (${code})`);
         } else if (error instanceof Refused || attempt >= retries) {
           throw error;
@@ -57,11 +67,20 @@ export class Downloader {
     }
   }
 
-  async #once(uri: string, file: string, signal: AbortSignal | undefined, onBytes: (count: number) => void): Promise<void> {
+  async #once(
+    uri: string,
+    file: string,
+    signal: AbortSignal | undefined,
+    onBytes: (count: number) => void,
+  ): Promise<void> {
     const start = statSync(file, { throwIfNoEntry: false })?.size ?? 0;
     const response = await request(uri, {
       dispatcher: this.#dispatcher,
-      headers: { 'user-agent': 'strata', 'accept-encoding': 'identity', ...(start > 0 ? { range: `bytes=${start}-` } : {}) },
+      headers: {
+        'user-agent': 'strata',
+        'accept-encoding': 'identity',
+        ...(start > 0 ? { range: `bytes=${start}-` } : {}),
+      },
       ...(signal === undefined ? {} : { signal }),
     });
     const { statusCode, body } = response;

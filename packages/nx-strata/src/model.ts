@@ -1,0 +1,121 @@
+import { z } from 'zod';
+import {
+  ancestors,
+  type ImageDefinition,
+  type Kind,
+  type LayerDefinition,
+  type PlacedDefinition,
+  UserError,
+} from '@strata/definitions';
+
+/** The plugin's options in `nx.json`. */
+export const pluginOptionsSchema = z.strictObject({
+  /** Project in whose layers actions run, where a definition names none. */
+  toolchain: z.string().optional(),
+  vm: z.strictObject({ toolchain: z.string().optional() }).optional(),
+});
+
+/** The plugin's options in `nx.json`. */
+export type PluginOptions = z.output<typeof pluginOptionsSchema>;
+
+/** Names of targets. */
+export type TargetName = 'snapshot' | 'plan' | 'fetch' | 'merge' | 'build' | 'boot' | 'test' | 'export';
+
+/** A task, as Nx names it. */
+export interface TaskName {
+  readonly project: string;
+  readonly target: TargetName;
+}
+
+/** A task of a project that is not Strata's, and the folder that it leaves. */
+export interface ForeignTask {
+  readonly project: string;
+  readonly target: string;
+}
+
+/** All good definitions of a workspace. */
+export class Model {
+  readonly projects: ReadonlyMap<string, PlacedDefinition>;
+
+  constructor(
+    definitions: readonly PlacedDefinition[],
+    readonly options: PluginOptions,
+  ) {
+    this.projects = new Map(definitions.map((placed) => [placed.name, placed]));
+  }
+
+  /** A project of a kind. Throws a {@link UserError} where there is none. */
+  get<K extends Kind>(name: string, kind: K): PlacedDefinition & { readonly definition: { readonly kind: K } } {
+    const placed = this.projects.get(name);
+    if (placed?.definition.kind !== kind) {
+      throw new UserError(`there is no ${kind} named ${name}, or its definition is broken`, {
+        hint: `see \`npx nx show projects\`; a ${kind} is a folder with a ${kind}.yaml`,
+      });
+    }
+    return placed as PlacedDefinition & { readonly definition: { readonly kind: K } };
+  }
+
+  layer(name: string): LayerDefinition {
+    return this.get(name, 'layer').definition as LayerDefinition;
+  }
+
+  /** The layers from the lowest up to and including this one. */
+  chain(placed: PlacedDefinition): PlacedDefinition[] {
+    return [...ancestors(placed.definition as LayerDefinition, this.projects).reverse(), placed];
+  }
+
+  /** Whether a layer merges packages. */
+  hasPackages(placed: PlacedDefinition): boolean {
+    return placed.definition.kind === 'layer' && (placed.definition.packages?.length ?? 0) > 0;
+  }
+
+  /** The nearest value that a layer or one of its parents gives. */
+  inherited<T>(placed: PlacedDefinition, pick: (layer: LayerDefinition) => T | undefined): T | undefined {
+    return this.chain(placed)
+      .map(({ definition }) => pick(definition as LayerDefinition))
+      .findLast((value) => value !== undefined);
+  }
+
+  /** Whether a layer starts from something that needs no toolchain. */
+  isBootstrap(placed: PlacedDefinition): boolean {
+    const { definition } = placed;
+    return definition.kind === 'layer' && typeof definition.from === 'object' && 'debian' in definition.from;
+  }
+
+  /** The toolchain of a project. Throws a {@link UserError} where none is named. */
+  toolchain(placed: PlacedDefinition): string {
+    const { definition } = placed;
+    const own = definition.kind === 'repository' ? undefined : definition.toolchain;
+    const parents = definition.kind === 'layer' ? this.inherited(placed, (layer) => layer.toolchain) : undefined;
+    const images =
+      definition.kind === 'image' || definition.kind === 'initramfs' ? this.options.vm?.toolchain : undefined;
+    const name = own ?? parents ?? images ?? this.options.toolchain;
+    if (name === undefined) {
+      throw new UserError(`${placed.name} has no toolchain`, {
+        place: placed.place([]),
+        hint: 'name one as `toolchain:`, or for all projects in the options of nx-strata in nx.json',
+      });
+    }
+    return name;
+  }
+
+  /** The toolchain that holds QEMU for an image. */
+  vmToolchain(placed: PlacedDefinition): string {
+    return (placed.definition as ImageDefinition).vm.toolchain ?? this.options.vm?.toolchain ?? this.toolchain(placed);
+  }
+
+  /** Repositories of a layer and its parents, the lowest parent's first. */
+  repositories(placed: PlacedDefinition): string[] {
+    return [
+      ...new Set(this.chain(placed).flatMap(({ definition }) => (definition as LayerDefinition).repositories ?? [])),
+    ];
+  }
+
+  /** Folders with Portage's configuration, relative to the workspace, the lowest parent's first. */
+  configuration(placed: PlacedDefinition): string[] {
+    return this.chain(placed).flatMap(({ definition, root }) => {
+      const folders = (definition as LayerDefinition).portageConfig ?? [];
+      return [folders].flat().map((folder) => `${root}/${folder}`);
+    });
+  }
+}

@@ -1,0 +1,27 @@
+import type { Kind } from '@strata/definitions';
+import type { TargetName } from './model.js';
+import type { TaskOutput } from './task-output.js';
+import { bootImage, buildImage, exportImage, testImage } from './tasks/image.js';
+import { buildInitramfs } from './tasks/initramfs.js';
+import { buildKernel, fetchKernel } from './tasks/kernel.js';
+import { buildLayer, fetchLayer, mergeLayer, planLayer } from './tasks/layer.js';
+import { fetchRepository, snapshotRepository } from './tasks/repository.js';
+import type { Produce, Task } from './tasks.js';
+
+const producers: Record<Kind, Partial<Record<TargetName, Produce>>> = {
+  repository: { fetch: fetchRepository, snapshot: snapshotRepository },
+  layer: { plan: planLayer, fetch: fetchLayer, merge: mergeLayer, build: buildLayer },
+  kernel: { fetch: fetchKernel, build: buildKernel },
+  initramfs: { build: buildInitramfs },
+  image: { build: buildImage, boot: bootImage, test: testImage, export: exportImage },
+};
+
+/** Makes the output of a task, whatever its project is. */
+export function produce(task: Task): Promise<TaskOutput> {
+  const { kind } = task.placed.definition;
+  const make = producers[kind][task.target];
+  if (make === undefined) {
+    throw new Error(`a ${kind} has no ${task.target}`);
+  }
+  return make(task);
+}

@@ -1,0 +1,135 @@
+import type { ProjectConfiguration, TargetConfiguration } from '@nx/devkit';
+import type { Kind, PlacedDefinition } from '@strata/definitions';
+import { codeDigest } from './code-digest.js';
+import type { Model, PluginOptions, TargetName } from './model.js';
+import { targetsOf, taskInputs, type TaskInputs } from './task-inputs.js';
+
+type InputDefinition = Exclude<NonNullable<TargetConfiguration['inputs']>[number], string>;
+
+const descriptions: Record<Kind, Partial<Record<TargetName, string>>> = {
+  repository: { snapshot: "Digest of the repository's tree", fetch: 'Fetch the repository' },
+  layer: {
+    plan: 'Ask Portage what it would merge',
+    fetch: 'Fetch everything that the layer is made of',
+    merge: 'Merge the planned packages by emerge',
+    build: 'Add trees and scripts, and pack the layer',
+  },
+  kernel: { fetch: 'Fetch the kernel', build: 'Make the kernel and its modules' },
+  initramfs: { build: 'Make the initramfs' },
+  image: {
+    build: 'Pack the merged layers as a squashfs',
+    boot: 'Boot the image in QEMU, with its console on the terminal',
+    test: 'Boot the image in QEMU and go through its test',
+    export: "Copy the image's files into dist/",
+  },
+};
+
+/** Where a task leaves what Nx caches: a small JSON file that names its artifacts. */
+export function outputFile(root: string, target: TargetName): string {
+  return `dist/${root}/strata/${target}.json`;
+}
+
+function shellWord(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`;
+}
+
+/** Nx hashes files by their content alone: executable bits and the targets of links get in this way. */
+function modesInput(tree: string): InputDefinition {
+  const links = "-type l -printf '%P -> %l\\n'";
+  const executables = "-type f -perm -100 -printf '%P x\\n'";
+  return { runtime: `find ${shellWord(tree)} ${links} -o ${executables} | LC_ALL=C sort` };
+}
+
+function nxInputs({ files, trees, tasks, foreign }: TaskInputs): InputDefinition[] {
+  return [
+    ...files.map((file) => ({ fileset: `{workspaceRoot}/${file}` })),
+    ...trees.flatMap((tree): InputDefinition[] => [{ fileset: `{workspaceRoot}/${tree}/**/*` }, modesInput(tree)]),
+    ...(tasks.length > 0 ? [{ dependentTasksOutputFiles: '**/strata/*.json' }] : []),
+    ...(foreign.length > 0 ? [{ dependentTasksOutputFiles: '**/*' }] : []),
+    { externalDependencies: [] },
+  ];
+}
+
+function targetConfiguration(
+  placed: Pick<PlacedDefinition, 'root' | 'file'>,
+  kind: Kind,
+  target: TargetName,
+  inputs: TaskInputs | undefined,
+  options: PluginOptions,
+): TargetConfiguration {
+  const cached = target !== 'boot' && target !== 'export';
+  const dependsOn = [...(inputs?.tasks ?? []), ...(inputs?.foreign ?? [])];
+  return {
+    executor: `nx-strata:${target}`,
+    // constant but for the digest: Nx's hash of every target covers the options of all
+    options: { definition: placed.file, plugin: options, strata: codeDigest() },
+    ...(target === 'boot' ? { continuous: true } : {}),
+    cache: cached,
+    ...(inputs === undefined ? {} : { inputs: nxInputs(inputs) }),
+    ...(cached ? { outputs: [`{workspaceRoot}/${outputFile(placed.root, target)}`] } : {}),
+    dependsOn: dependsOn.map(({ project, target: name }) => ({ projects: [project], target: name })),
+    metadata: { technologies: ['strata'], description: descriptions[kind][target] ?? target },
+  };
+}
+
+function project(
+  placed: Pick<PlacedDefinition, 'root' | 'name'>,
+  kind: Kind,
+  extra: { readonly description?: string | undefined; readonly tags?: readonly string[] | undefined },
+  targets: Record<string, TargetConfiguration>,
+): ProjectConfiguration {
+  return {
+    name: placed.name,
+    root: placed.root,
+    projectType: kind === 'image' ? 'application' : 'library',
+    tags: ['strata', `strata:${kind}`, ...(extra.tags ?? [])],
+    metadata: {
+      technologies: ['strata', kind],
+      ...(extra.description === undefined ? {} : { description: extra.description }),
+      targetGroups: { strata: Object.keys(targets) },
+    },
+    targets,
+  };
+}
+
+/** The project of a good definition. */
+export function inferProject(model: Model, placed: PlacedDefinition): ProjectConfiguration {
+  const { kind } = placed.definition;
+  const targets = Object.fromEntries(
+    targetsOf(model, placed).map((target) => {
+      let inputs: TaskInputs | undefined;
+      try {
+        inputs = taskInputs(model, placed, target);
+      } catch {
+        // the executor meets the same mistake, and says it
+        inputs = undefined;
+      }
+      return [target, targetConfiguration(placed, kind, target, inputs, model.options)];
+    }),
+  );
+  return project(placed, kind, placed.definition, targets);
+}
+
+const allTargets: Record<Kind, readonly TargetName[]> = {
+  repository: ['fetch', 'snapshot'],
+  layer: ['plan', 'fetch', 'merge', 'build'],
+  kernel: ['fetch', 'build'],
+  initramfs: ['build'],
+  image: ['build', 'boot', 'test', 'export'],
+};
+
+/** The project of a broken definition: it keeps its targets, and they say what is wrong. */
+export function inferBrokenProject(
+  placed: Pick<PlacedDefinition, 'root' | 'name' | 'file'>,
+  kind: Kind,
+  options: PluginOptions,
+): ProjectConfiguration {
+  const none: TaskInputs = { files: [placed.file], trees: [], tasks: [], foreign: [] };
+  const targets = Object.fromEntries(
+    allTargets[kind].map((target) => [
+      target,
+      { ...targetConfiguration(placed, kind, target, none, options), cache: false },
+    ]),
+  );
+  return project(placed, kind, { description: `broken: see ${placed.file}` }, targets);
+}

@@ -1,0 +1,176 @@
+import { join } from 'node:path/posix';
+import type {
+  ImageDefinition,
+  InitramfsDefinition,
+  KernelDefinition,
+  LayerDefinition,
+  PlacedDefinition,
+} from '@strata/definitions';
+import type { ForeignTask, Model, TargetName, TaskName } from './model.js';
+
+/**
+ * What a task depends on. Nx's `inputs` and `dependsOn` are made from this list, and the tasks get at files and at other
+ * tasks' outputs through it only.
+ */
+export interface TaskInputs {
+  /** Files, relative to the workspace. */
+  readonly files: readonly string[];
+  /** Folders with all that is in them, relative to the workspace. */
+  readonly trees: readonly string[];
+  /** Tasks whose output files are read. */
+  readonly tasks: readonly TaskName[];
+  /** Tasks of other projects, whose folders are read. */
+  readonly foreign: readonly ForeignTask[];
+}
+
+/** The targets that a project has. */
+export function targetsOf(model: Model, placed: PlacedDefinition): TargetName[] {
+  const { definition } = placed;
+  switch (definition.kind) {
+    case 'repository':
+      return 'folder' in definition.source ? ['snapshot'] : ['fetch', 'snapshot'];
+    case 'layer': {
+      const packages: TargetName[] = model.hasPackages(placed) ? ['plan', 'fetch', 'merge'] : [];
+      const origin: TargetName[] = typeof definition.from === 'object' ? ['fetch'] : [];
+      return [...new Set([...packages, ...origin, 'build' as const])];
+    }
+    case 'kernel':
+      return ['fetch', 'build'];
+    case 'initramfs':
+      return ['build'];
+    case 'image':
+      return [
+        'build',
+        ...(definition.kernel !== undefined && definition.initramfs !== undefined ? (['boot'] as const) : []),
+        ...(definition.test === undefined ? [] : (['test'] as const)),
+        'export',
+      ];
+  }
+}
+
+function layerInputs(model: Model, placed: PlacedDefinition, target: TargetName): Partial<TaskInputs> {
+  const definition = placed.definition as LayerDefinition;
+  const own = (name: TargetName): TaskName => ({ project: placed.name, target: name });
+  const built = (project: string): TaskName => ({ project, target: 'build' });
+  const { from } = definition;
+  const parent = typeof from === 'string' && from !== 'scratch' ? [built(from)] : [];
+  const hasPackages = model.hasPackages(placed);
+  const lock = typeof from === 'object' && 'debian' in from ? [join(placed.root, from.debian.lock)] : [];
+  const toolchain = model.isBootstrap(placed) && !hasPackages ? [] : [built(model.toolchain(placed))];
+  switch (target) {
+    case 'plan': {
+      const repositories = model.repositories(placed).map((name) => model.get(name, 'repository'));
+      const folders = repositories.filter(({ definition: { source } }) => 'folder' in (source as object));
+      return {
+        trees: [
+          ...folders.map(({ root, definition: repository }) =>
+            join(root, (repository as { source: { folder: string } }).source.folder),
+          ),
+          ...model.configuration(placed),
+        ],
+        files: model.chain(placed).map(({ file }) => file),
+        tasks: [
+          ...toolchain,
+          ...repositories
+            .filter((entry) => !folders.includes(entry))
+            .map(({ name }): TaskName => ({ project: name, target: 'fetch' })),
+          ...model
+            .chain(placed)
+            .filter((layer) => layer !== placed && model.hasPackages(layer))
+            .map(({ name }): TaskName => ({ project: name, target: 'plan' })),
+        ],
+      };
+    }
+    case 'fetch':
+      return { files: lock, tasks: hasPackages ? [own('plan')] : [] };
+    case 'merge':
+      return { tasks: [own('plan'), own('fetch'), ...parent, ...toolchain] };
+    case 'build': {
+      const trees = definition.trees ?? [];
+      return {
+        files: [...lock, ...(definition.scripts ?? []).map((script) => join(placed.root, script))],
+        trees: trees.flatMap(({ source }) => (typeof source === 'string' ? [join(placed.root, source)] : [])),
+        foreign: trees.flatMap(({ source }) => {
+          if (typeof source === 'string') {
+            return [];
+          }
+          const [project = '', ...rest] = source.task.split(':');
+          return [{ project, target: rest.join(':') }];
+        }),
+        tasks: [
+          ...(typeof from === 'object' ? [own('fetch')] : []),
+          ...(hasPackages ? [own('merge')] : parent),
+          ...toolchain,
+        ],
+      };
+    }
+    default:
+      return {};
+  }
+}
+
+function kernelInputs(model: Model, placed: PlacedDefinition, target: TargetName): Partial<TaskInputs> {
+  const { from } = placed.definition as KernelDefinition;
+  const debian = 'debian' in from ? from.debian : 'debian' in from.source ? from.source.debian : undefined;
+  const lock = debian === undefined ? [] : [join(placed.root, debian.lock)];
+  if (target === 'fetch') {
+    return { files: lock };
+  }
+  return {
+    files: [...lock, ...('config' in from ? [join(placed.root, from.config)] : [])],
+    tasks: [
+      { project: placed.name, target: 'fetch' },
+      { project: model.toolchain(placed), target: 'build' },
+    ],
+  };
+}
+
+function imageInputs(model: Model, placed: PlacedDefinition, target: TargetName): Partial<TaskInputs> {
+  const { layers, kernel, initramfs } = placed.definition as ImageDefinition;
+  const built = (project: string): TaskName => ({ project, target: 'build' });
+  if (target === 'build') {
+    return { tasks: [...layers.map(built), built(model.toolchain(placed))] };
+  }
+  const machine = [kernel, initramfs].flatMap((name) => (name === undefined ? [] : [built(name)]));
+  return {
+    tasks: [built(placed.name), ...machine, ...(target === 'export' ? [] : [built(model.vmToolchain(placed))])],
+  };
+}
+
+/** Lists what a task depends on. Throws a UserError where the definitions do not say it. */
+export function taskInputs(model: Model, placed: PlacedDefinition, target: TargetName): TaskInputs {
+  const part = (): Partial<TaskInputs> => {
+    const { definition } = placed;
+    switch (definition.kind) {
+      case 'repository':
+        return 'folder' in definition.source
+          ? { trees: [join(placed.root, definition.source.folder)] }
+          : target === 'fetch'
+            ? {}
+            : { tasks: [{ project: placed.name, target: 'fetch' }] };
+      case 'layer':
+        return layerInputs(model, placed, target);
+      case 'kernel':
+        return kernelInputs(model, placed, target);
+      case 'initramfs':
+        return {
+          tasks: [
+            { project: (definition as InitramfsDefinition).kernel, target: 'build' },
+            { project: model.toolchain(placed), target: 'build' },
+          ],
+        };
+      case 'image':
+        return imageInputs(model, placed, target);
+    }
+  };
+  const { files = [], trees = [], tasks = [], foreign = [] } = part();
+  return {
+    files: [...new Set([placed.file, ...files])],
+    trees: [...new Set(trees)],
+    tasks: tasks.filter(
+      (task, index) =>
+        tasks.findIndex((other) => other.project === task.project && other.target === task.target) === index,
+    ),
+    foreign,
+  };
+}

@@ -1,0 +1,245 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { UserError, type PlacedDefinition } from '@strata/definitions';
+import { absolutePath, scanTree, type AbsolutePath, type Digest, type ScannedTree } from '@strata/fingerprint';
+import { parseLock, type Lock } from '@strata/image';
+import { actionKey, runAction, type Action, type LayerStack } from '@strata/sandbox';
+import { MissingArtifact, type ActionResult, type Descriptor, type Store } from '@strata/store';
+import type { Model, TargetName, TaskName } from './model.js';
+import type { Reporter } from './reporter.js';
+import { outputFile } from './targets.js';
+import { targetsOf, taskInputs, type TaskInputs } from './task-inputs.js';
+import { readTaskOutput, writeTaskOutput, type TaskOutput } from './task-output.js';
+
+/** What tasks need of the world around them. */
+export interface TaskEnvironment {
+  readonly workspaceRoot: AbsolutePath;
+  readonly store: Store;
+  readonly reporter: Reporter;
+  readonly signal: AbortSignal;
+  /** Folders of all projects of the workspace. */
+  readonly projectRoots: ReadonlyMap<string, string>;
+}
+
+/** One way to make the output of a target, by kind of project. */
+export type Produce = (task: Task) => Promise<TaskOutput>;
+
+const rebuildLimit = 100;
+
+/** Runs tasks, and runs their producers again where artifacts are gone from the store. */
+export class Tasks {
+  #rebuilds = 0;
+
+  constructor(
+    readonly model: Model,
+    readonly environment: TaskEnvironment,
+    private readonly produce: (task: Task) => Promise<TaskOutput>,
+  ) {}
+
+  /** Runs one task and leaves its output file. */
+  async run(name: TaskName): Promise<TaskOutput> {
+    const placed = this.model.projects.get(name.project);
+    if (placed === undefined) {
+      throw new UserError(`there is no project ${name.project}, or its definition is broken`, {
+        hint: `see \`npx nx run ${name.project}:${name.target}\``,
+      });
+    }
+    const task = new Task(this, placed, name.target, taskInputs(this.model, placed, name.target));
+    const output = await this.withRewinding(() => this.produce(task));
+    writeTaskOutput(this.#file(placed, name.target), output);
+    return output;
+  }
+
+  /** What another task left; it is run where it left nothing. */
+  async output(name: TaskName): Promise<TaskOutput> {
+    const placed = this.model.projects.get(name.project);
+    const file = placed === undefined ? undefined : this.#file(placed, name.target);
+    return (file === undefined ? undefined : readTaskOutput(file)) ?? (await this.run(name));
+  }
+
+  /** Does something; where an artifact that it needs is gone, makes that again and starts over. */
+  async withRewinding<T>(work: () => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        return await work();
+      } catch (error) {
+        if (!(error instanceof MissingArtifact)) {
+          throw error;
+        }
+        await this.#makeAgain(error.artifact);
+      }
+    }
+  }
+
+  async #makeAgain(artifact: Descriptor): Promise<void> {
+    const producer = this.#producerOf(artifact.digest);
+    if (producer === undefined || ++this.#rebuilds > rebuildLimit) {
+      throw new UserError(`${artifact.digest} is gone from the store, and no task's output names it`, {
+        hint: 'run the tasks before this one again: npx nx run-many -t build --skip-nx-cache',
+      });
+    }
+    const name = `${producer.project}:${producer.target}`;
+    this.environment.reporter.line(`${name}  runs again: ${artifact.digest.slice(0, 19)} is gone from the store`);
+    await this.run(producer);
+    if (!(await this.environment.store.has(artifact.digest))) {
+      throw new UserError(`${name} is not reproducible: it made something else than ${artifact.digest.slice(0, 19)}`, {
+        hint: 'what follows from it has to be built anew: npx nx run-many -t build --skip-nx-cache',
+      });
+    }
+  }
+
+  #producerOf(digest: Digest): TaskName | undefined {
+    for (const placed of this.model.projects.values()) {
+      for (const target of targetsOf(this.model, placed)) {
+        const output = readTaskOutput(this.#file(placed, target));
+        if (output !== undefined && Object.values(output.outputs).some((own) => own.digest === digest)) {
+          return { project: placed.name, target };
+        }
+      }
+    }
+    return undefined;
+  }
+
+  #file(placed: PlacedDefinition, target: TargetName): string {
+    return join(this.environment.workspaceRoot, outputFile(placed.root, target));
+  }
+}
+
+/** One task that runs, and its way to everything that it depends on: what it did not declare, it cannot get. */
+export class Task {
+  constructor(
+    private readonly tasks: Tasks,
+    readonly placed: PlacedDefinition,
+    readonly target: TargetName,
+    private readonly inputs: TaskInputs,
+  ) {}
+
+  get label(): string {
+    return `${this.placed.name}:${this.target}`;
+  }
+
+  get model(): Model {
+    return this.tasks.model;
+  }
+
+  get environment(): TaskEnvironment {
+    return this.tasks.environment;
+  }
+
+  get store(): Store {
+    return this.tasks.environment.store;
+  }
+
+  /** Job count for what runs inside; it does not reach the bytes. */
+  get jobs(): number {
+    return availableParallelism();
+  }
+
+  /** Runs an action, or takes its result from the store. */
+  async action(action: Action): Promise<ActionResult['outputs']> {
+    const { signal, reporter } = this.environment;
+    const outcome = await runAction(this.store, action, {
+      signal,
+      onEvent: (event) => {
+        reporter.action(event);
+      },
+      force: process.env['STRATA_FORCE'] === 'true',
+    });
+    return outcome.result.outputs;
+  }
+
+  /** The result of an action that was done before; undefined where it was not. */
+  async known(action: Action): Promise<ActionResult['outputs'] | undefined> {
+    const { key } = await actionKey(action);
+    const result = await this.store.lookup(key);
+    if (result !== undefined) {
+      this.environment.reporter.action({ type: 'hit', label: this.label, key });
+    }
+    return result?.outputs;
+  }
+
+  /** What a task left that this one depends on. Throws where it was not declared. */
+  async output(project: string, target: TargetName): Promise<TaskOutput> {
+    if (!this.inputs.tasks.some((task) => task.project === project && task.target === target)) {
+      throw new Error(`${this.label} does not declare ${project}:${target}`);
+    }
+    return this.tasks.output({ project, target });
+  }
+
+  /** The layers of a project that was built. */
+  async stack(project: string): Promise<LayerStack> {
+    const { stack } = await this.output(project, 'build');
+    if (stack === undefined) {
+      throw new Error(`${project}:build left no layers`);
+    }
+    return stack;
+  }
+
+  /** The root of this project's actions. */
+  toolchain(): Promise<LayerStack> {
+    return this.stack(this.model.toolchain(this.placed));
+  }
+
+  /** A folder that was declared, relative to the workspace. */
+  tree(folder: string): Promise<ScannedTree> {
+    if (!this.inputs.trees.includes(folder)) {
+      throw new Error(`${this.label} does not declare the folder ${folder}`);
+    }
+    return scanTree(this.path(folder), { gitIgnored: 'exclude' });
+  }
+
+  /** The folder that a declared task of another project left. */
+  foreignTree(project: string, target: string, path: string): Promise<ScannedTree> {
+    if (!this.inputs.foreign.some((task) => task.project === project && task.target === target)) {
+      throw new Error(`${this.label} does not declare ${project}:${target}`);
+    }
+    const root = this.environment.projectRoots.get(project);
+    const candidates = [...(root === undefined ? [] : [join(root, path)]), path];
+    const found = candidates.find((candidate) => existsSync(this.path(candidate)));
+    if (root === undefined || found === undefined) {
+      throw new UserError(
+        root === undefined
+          ? `there is no project ${project}`
+          : `${project}:${target} left no folder ${candidates.join(' or ')}`,
+        { place: this.placed.place(['trees']), hint: 'correct `task:` and `path:` of the tree' },
+      );
+    }
+    return scanTree(this.path(found), { gitIgnored: 'include' });
+  }
+
+  /** A file that was declared, relative to the workspace. */
+  file(file: string): AbsolutePath {
+    if (!this.inputs.files.includes(file)) {
+      throw new Error(`${this.label} does not declare the file ${file}`);
+    }
+    const path = this.path(file);
+    if (!existsSync(path)) {
+      throw new UserError(`there is no file ${file}`, {
+        place: this.placed.place([]),
+        hint: file.endsWith('.lock.yaml')
+          ? `write it: npx strata update ${this.placed.name}`
+          : 'make it, or correct its name',
+      });
+    }
+    return path;
+  }
+
+  /** A declared lock file of Debian packages. */
+  lock(file: string): Lock {
+    return parseLock(readFileSync(this.file(file), 'utf8'), file, this.placed.name);
+  }
+
+  private path(relative: string): AbsolutePath {
+    return absolutePath(join(this.environment.workspaceRoot, relative));
+  }
+}
+
+/** Picks an output by name. Throws where it is not there. */
+export function pick(outputs: Readonly<Record<string, Descriptor>>, name: string): Descriptor {
+  const found = outputs[name];
+  if (found === undefined) {
+    throw new Error(`there is no output ${name} among ${Object.keys(outputs).join(', ')}`);
+  }
+  return found;
+}

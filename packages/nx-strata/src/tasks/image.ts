@@ -1,0 +1,149 @@
+import { join } from 'node:path';
+import { seconds, type ImageDefinition } from '@strata/definitions';
+import { absolutePath } from '@strata/fingerprint';
+import { exportFiles, formatSizeReport, parseSizeReport, squashfsAction } from '@strata/image';
+import { diffIdOf, type LayerDescriptor } from '@strata/sandbox';
+import type { Descriptor } from '@strata/store';
+import {
+  bootInteractive,
+  bootTestAction,
+  emulation,
+  probeAcceleration,
+  qemuCommandLine,
+  type Acceleration,
+  type BootFiles,
+} from '@strata/vm';
+import { readTaskOutput, type TaskOutput } from '../task-output.js';
+import { outputFile } from '../targets.js';
+import { pick, type Task } from '../tasks.js';
+
+function definitionOf(task: Task): ImageDefinition {
+  return task.placed.definition as ImageDefinition;
+}
+
+/** Packs the merged layers of an image, and reports sizes. */
+export async function buildImage(task: Task): Promise<TaskOutput> {
+  const { layers, exclude = [], compression } = definitionOf(task);
+  const stack: LayerDescriptor[] = [];
+  for (const name of layers) {
+    for (const layer of await task.stack(name)) {
+      if (!stack.some((other) => diffIdOf(other) === diffIdOf(layer))) {
+        stack.push(layer);
+      }
+    }
+  }
+  const before = await reportOf(
+    task,
+    readTaskOutput(join(task.environment.workspaceRoot, outputFile(task.placed.root, 'build'))),
+  );
+  const outputs = await task.action(
+    squashfsAction({ label: task.label, toolchain: await task.toolchain(), layers: stack, exclude, compression }),
+  );
+  const report = parseSizeReport(await task.store.readText(pick(outputs, 'report.json')));
+  for (const line of formatSizeReport(report, before)) {
+    task.environment.reporter.line(line);
+  }
+  return { outputs };
+}
+
+async function reportOf(
+  task: Task,
+  output: TaskOutput | undefined,
+): Promise<ReturnType<typeof parseSizeReport> | undefined> {
+  const descriptor = output?.outputs['report.json'];
+  try {
+    return descriptor === undefined ? undefined : parseSizeReport(await task.store.readText(descriptor));
+  } catch {
+    // the report before is for comparison only
+    return undefined;
+  }
+}
+
+async function machineFiles(task: Task): Promise<BootFiles> {
+  const { kernel, initramfs, kernelCommandLine, vm } = definitionOf(task);
+  if (kernel === undefined || initramfs === undefined) {
+    throw new Error(`${task.placed.name} has no kernel or no initramfs`);
+  }
+  return {
+    kernel: pick((await task.output(kernel, 'build')).outputs, 'vmlinuz'),
+    initramfs: pick((await task.output(initramfs, 'build')).outputs, 'initramfs'),
+    disk: pick((await task.output(task.placed.name, 'build')).outputs, 'root.squashfs'),
+    commandLine: kernelCommandLine,
+    memory: vm.memory,
+    cpus: vm.cpus,
+  };
+}
+
+async function acceleration(task: Task, files: BootFiles): Promise<Acceleration> {
+  const found = await probeAcceleration(
+    task.store,
+    await task.stack(task.model.vmToolchain(task.placed)),
+    files.kernel,
+  );
+  if (found.notice !== undefined) {
+    task.environment.reporter.line(found.notice);
+  }
+  return found;
+}
+
+/** Boots an image and goes through its test. */
+export async function testImage(task: Task): Promise<TaskOutput> {
+  const { test } = definitionOf(task);
+  if (test === undefined) {
+    throw new Error(`${task.placed.name} has no test`);
+  }
+  const files = await machineFiles(task);
+  const parameters = {
+    label: task.label,
+    toolchain: await task.stack(task.model.vmToolchain(task.placed)),
+    files,
+    timeoutSeconds: seconds(test.timeout),
+    steps: test.steps,
+  };
+  // what accelerates is not in the key: a known result needs no probe
+  const known = await task.known(bootTestAction({ ...parameters, acceleration: emulation }));
+  return {
+    outputs:
+      known ?? (await task.action(bootTestAction({ ...parameters, acceleration: await acceleration(task, files) }))),
+  };
+}
+
+/** Boots an image with its console on the terminal. */
+export async function bootImage(task: Task): Promise<TaskOutput> {
+  const files = await machineFiles(task);
+  task.environment.reporter.line('Ctrl-a x ends the machine.');
+  const toolchain = await task.stack(task.model.vmToolchain(task.placed));
+  await bootInteractive(task.store, toolchain, files, await acceleration(task, files), task.environment.signal);
+  return { outputs: {} };
+}
+
+/** Copies an image's files into `dist/`, and says how to boot them without Strata. */
+export async function exportImage(task: Task): Promise<TaskOutput> {
+  const { kernel, initramfs, kernelCommandLine, vm } = definitionOf(task);
+  const built = (await task.output(task.placed.name, 'build')).outputs;
+  const files: Record<string, Descriptor> = { 'root.squashfs': pick(built, 'root.squashfs') };
+  if (kernel !== undefined) {
+    files['vmlinuz'] = pick((await task.output(kernel, 'build')).outputs, 'vmlinuz');
+  }
+  if (initramfs !== undefined) {
+    files['initramfs'] = pick((await task.output(initramfs, 'build')).outputs, 'initramfs');
+  }
+  const folder = `dist/${task.placed.root}`;
+  await exportFiles(task.store, absolutePath(join(task.environment.workspaceRoot, folder)), files);
+  const { reporter } = task.environment;
+  reporter.line(`exported to ${folder}: ${Object.keys(files).join(', ')}`);
+  if (kernel !== undefined && initramfs !== undefined) {
+    const command = qemuCommandLine({
+      kernel: `${folder}/vmlinuz`,
+      initramfs: `${folder}/initramfs`,
+      disk: `${folder}/root.squashfs`,
+      commandLine: kernelCommandLine,
+      memory: vm.memory,
+      cpus: vm.cpus,
+      accelerator: 'tcg,thread=multi',
+    });
+    reporter.line('boots with:');
+    reporter.line(command.map((word) => (/[^\w@%+=:,./-]/.test(word) ? `'${word}'` : word)).join(' '));
+  }
+  return { outputs: files };
+}
