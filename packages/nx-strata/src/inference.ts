@@ -9,11 +9,8 @@ import {
 } from '@nx/devkit';
 import { kinds, references } from '@strata/definitions';
 import { Model, pluginOptionsSchema, type PluginOptions } from './model.js';
-import { readWorkspace } from './read-workspace.js';
+import { definitionGlob, readWorkspace } from './read-workspace.js';
 import { inferBrokenProject, inferProject } from './targets.js';
-
-/** The files that make a folder a project. */
-export const definitionGlob = `**/{${kinds.join(',')}}.yaml`;
 
 function parseOptions(options: unknown): PluginOptions {
   const parsed = pluginOptionsSchema.safeParse(options ?? {});

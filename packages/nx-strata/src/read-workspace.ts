@@ -3,11 +3,15 @@ import { basename, dirname, join } from 'node:path/posix';
 import {
   checkWorkspace,
   definitionKind,
+  kinds,
   readDefinition,
   UserError,
   type Kind,
   type PlacedDefinition,
 } from '@strata/definitions';
+
+/** The files that make a folder a project. */
+export const definitionGlob = `**/{${kinds.join(',')}}.yaml`;
 
 /** A definition that cannot be used, and why. */
 export interface BrokenDefinition {

@@ -99,7 +99,8 @@ function layerInputs(model: Model, placed: PlacedDefinition, target: TargetName)
         }),
         tasks: [
           ...(typeof from === 'object' ? [own('fetch')] : []),
-          ...(hasPackages ? [own('merge')] : parent),
+          ...(hasPackages ? [own('merge')] : []),
+          ...parent,
           ...toolchain,
         ],
       };
