@@ -22,7 +22,7 @@ export type ReadDefinition =
 export function suggest(name: string, known: readonly string[]): string | undefined {
   const [best] = known
     .map((candidate) => ({ candidate, edits: distance(name.toLowerCase(), candidate.toLowerCase()) }))
-    .filter(({ candidate, edits }) => edits <= Math.max(1, Math.floor(Math.max(name.length, candidate.length) / 3)))
+    .filter(({ candidate, edits }) => edits <= Math.max(2, Math.floor(name.length / 3)) && edits < candidate.length)
     .sort((left, right) => left.edits - right.edits);
   return best?.candidate;
 }

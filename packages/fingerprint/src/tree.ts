@@ -109,7 +109,8 @@ export async function scanTree(root: AbsolutePath, options: ScanOptions): Promis
   try {
     paths = await listPaths(root, skip);
   } catch (error) {
-    if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR')) {
+    const { code } = error as { code?: string };
+    if (code === 'ENOENT' || code === 'ENOTDIR') {
       throw new UserError(`there is no folder ${root}`, {
         hint: 'make it, or correct the path in the definition',
         cause: error,

@@ -26,7 +26,9 @@ async function update(names: readonly string[]): Promise<void> {
     if (placed === undefined) {
       throw (
         problems?.[0] ??
-        new UserError(`there is no project ${name} of Strata's`, { hint: `there are ${good.map((one) => one.name).join(', ')}` })
+        new UserError(`there is no project ${name} of Strata's`, {
+          hint: `there are ${good.map((one) => one.name).join(', ')}`,
+        })
       );
     }
     console.log(`${await updateLock(root, placed)} is what the suite has now`);
@@ -49,12 +51,17 @@ async function store(words: readonly string[]): Promise<void> {
       console.log(`${opened.root} is empty`);
       break;
     default:
-      throw new UserError(`strata store cannot ${words[0] ?? 'do nothing'}`, { hint: 'strata store status, strata store clear' });
+      throw new UserError(`strata store cannot ${words[0] ?? 'do nothing'}`, {
+        hint: 'strata store status, strata store clear',
+      });
   }
 }
 
 try {
-  const { positionals, values } = parseArgs({ allowPositionals: true, options: { help: { type: 'boolean', short: 'h' } } });
+  const { positionals, values } = parseArgs({
+    allowPositionals: true,
+    options: { help: { type: 'boolean', short: 'h' } },
+  });
   const [command, ...words] = positionals;
   if (values.help === true || command === undefined) {
     console.log(usage);

@@ -102,6 +102,12 @@ def merge(packages: list[str]) -> None:
         setup.fail("emerge did not merge what was planned", "see its log", [f"missing: {name}" for name in missing])
 
 
+def cache_libraries() -> None:
+    """Writes ld.so.cache: Portage would do it with an ldconfig of ROOT's own, which a small ROOT does not have."""
+    if os.path.exists(f"{setup.ROOT}/etc/ld.so.conf") and not os.path.exists(f"{setup.ROOT}/sbin/ldconfig"):
+        subprocess.run(["ldconfig", "-X", "-r", setup.ROOT], check=True)
+
+
 def sizes(packages: list[str]) -> list[dict]:
     result = []
     for package in packages:
@@ -134,6 +140,7 @@ def main() -> None:
         with open(world, encoding="utf-8") as file:
             atoms.update(file.read().split())
     setup.write(world, "".join(f"{atom}\n" for atom in sorted(atoms)))
+    cache_libraries()
     setup.progress(phase="pack", done=len(packages), total=len(packages), unit="packages")
     normalise.normalise(setup.ROOT, packages)
     setup.write("/strata/out/packages.json", json.dumps(sizes(packages), indent=1) + "\n")

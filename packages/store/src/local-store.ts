@@ -34,8 +34,9 @@ export function storeRoot(environment: NodeJS.ProcessEnv): AbsolutePath {
 
 const folders = ['blobs/sha256', 'actions', 'trees', 'locks', 'scratch', 'logs'] as const;
 
-function isFull(error: unknown): error is Error {
-  return error instanceof Error && 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT');
+function isFull(error: unknown): boolean {
+  const { code } = error as { code?: string };
+  return code === 'ENOSPC' || code === 'EDQUOT';
 }
 
 class LocalStore implements Store {

@@ -28,9 +28,13 @@ class Console:
         self.step = ""
         self.partial = ""
 
-    def fail(self, message: str) -> NoReturn:
+    def fail(self, message: str, end: int | None = None) -> NoReturn:
+        """Ends the test.
+
+        :param end: where on the console the last line to show ends
+        """
         self.process.kill()
-        lines = [line for line in self.text.split("\n") if line.strip()]
+        lines = [line for line in self.text[:end].split("\n") if line.strip()]
         report = {
             "message": f"{self.step}: {message}",
             "hint": "see the console's last lines; the whole console is in the log",
@@ -65,7 +69,9 @@ class Console:
                 if not more:
                     break
                 self.text += ESCAPES.sub("", more.decode("utf-8", "replace"))
-            self.fail(panic.group(0))
+            # what led to a panic stands before it, and is worth more than the kernel's registers after it
+            end = self.text.find("\n", panic.end())
+            self.fail(panic.group(0), None if end < 0 else end)
 
     def wait_for(self, pattern: re.Pattern[str]) -> re.Match[str]:
         """Waits until something new on the console matches, and takes it as seen."""

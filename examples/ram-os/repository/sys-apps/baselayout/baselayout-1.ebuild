@@ -25,6 +25,7 @@ src_install() {
 	keepdir /tmp /var/tmp
 	insinto /etc
 	doins "${FILESDIR}"/{passwd,group,hosts,nsswitch.conf,profile}
+	doenvd "${FILESDIR}"/env.d/00basic
 	insopts -m 0640
 	doins "${FILESDIR}"/shadow
 }
