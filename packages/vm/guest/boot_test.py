@@ -73,12 +73,18 @@ class Console:
             end = self.text.find("\n", panic.end())
             self.fail(panic.group(0), None if end < 0 else end)
 
-    def wait_for(self, pattern: re.Pattern[str]) -> re.Match[str]:
-        """Waits until something new on the console matches, and takes it as seen."""
+    def wait_for(self, pattern: re.Pattern[str], patience: float | None = None) -> re.Match[str] | None:
+        """Waits until something new on the console matches, and takes it as seen.
+
+        :param patience: seconds after which to give None instead of waiting for the time limit
+        """
+        until = None if patience is None else time.monotonic() + patience
         while True:
             if match := pattern.search(self.text, self.seen):
                 self.seen = match.end()
                 return match
+            if until is not None and time.monotonic() > until:
+                return None
             self.read()
 
     def type(self, text: str) -> None:
@@ -101,14 +107,25 @@ def expectation(text: str) -> re.Pattern[str]:
     return re.compile(re.escape(text))
 
 
+def wait_for_shell(console: Console, number: int) -> None:
+    """Waits until a shell answers: what is typed while somebody logs in is thrown away."""
+    answer = re.compile(rf"^strata-shell-{number}-up$", re.MULTILINE)
+    while True:
+        console.type(f"printf '%s-up\\n' strata-shell-{number}\n")
+        if console.wait_for(answer, patience=1.5):
+            return
+
+
 def run_command(console: Console, number: int, command: str) -> tuple[str, int]:
     # the marker is put together by the shell, so that the echo of what is typed never looks like it
     quoted = command.replace("'", "'\\''")
     begin, end = f"strata-begin-{number}-", f"strata-end-{number}-"
+    wait_for_shell(console, number)
     console.type(f"printf '\\n%s%s\\n' '{begin}' x; eval '{quoted}'; printf '\\n%s%s\\n' '{end}' $?\n")
     console.wait_for(re.compile(rf"^{begin}x\n", re.MULTILINE))
     start = console.seen
     match = console.wait_for(re.compile(rf"^{end}(\d+)\n", re.MULTILINE))
+    assert match is not None
     output = console.text[start : match.start()]
     # what the kernel says meanwhile is not what the command printed
     kept = [line for line in output.split("\n") if not re.match(r"\[ *\d+\.\d{6}\]", line)]

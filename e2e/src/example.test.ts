@@ -1,0 +1,190 @@
+import { chmodSync, existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Workspace, type Outcome } from './rig.js';
+
+const minutes = 60_000;
+
+describe('the example OS, from definitions to a booted image', () => {
+  let workspace: Workspace;
+
+  beforeAll(() => {
+    workspace = new Workspace();
+  });
+
+  afterAll(() => {
+    workspace.dispose();
+  });
+
+  const succeed = (result: Outcome): Outcome => {
+    if (result.status !== 0) {
+      throw new Error(result.output.slice(-6000));
+    }
+    return result;
+  };
+
+  it(
+    'is planned, fetched, merged, packed, booted from RAM and tested',
+    () => {
+      const { ran } = succeed(workspace.test());
+      for (const task of [
+        'base:plan',
+        'base:merge',
+        'tools:merge',
+        'tools:build',
+        'ram-os:build',
+        'ram-os:test',
+        'rescue:test',
+      ]) {
+        expect(ran).toContain(task);
+      }
+    },
+    12 * minutes,
+  );
+
+  it(
+    'is served from the cache the second time: nothing that could start a sandbox is started',
+    () => {
+      const { output, ran } = succeed(workspace.test(workspace.withoutSandbox()));
+      expect(ran).toEqual([]);
+      expect(output).not.toContain('was started');
+    },
+    2 * minutes,
+  );
+
+  it(
+    'starts nothing either when Nx’s own hashes change and the actions do not',
+    () => {
+      workspace.append('.gitignore', '# a comment\n');
+      workspace.write('nx.json', workspace.read('nx.json').replace('{', '{ "parallel": 2,'));
+      const { output, ran } = succeed(workspace.test(workspace.withoutSandbox()));
+      expect(output).toContain('ram-os:build  unchanged');
+      expect(ran).toEqual([]);
+    },
+    2 * minutes,
+  );
+
+  it(
+    'runs no emerge when a file of a tree changes',
+    () => {
+      workspace.append('os/tools/tree/etc/motd', 'And this was added.\n');
+      expect(succeed(workspace.test()).ran).toEqual(['tools:build', 'ram-os:build', 'ram-os:test']);
+    },
+    4 * minutes,
+  );
+
+  it(
+    'notices an executable bit',
+    () => {
+      chmodSync(join(workspace.root, 'os/tools/tree/etc/motd'), 0o755);
+      expect(succeed(workspace.test()).ran).toEqual(['tools:build', 'ram-os:build', 'ram-os:test']);
+    },
+    4 * minutes,
+  );
+
+  it(
+    'does nothing after the plan when a comment is added to an ebuild',
+    () => {
+      workspace.append('os/repository/app-misc/jq/jq-1.6.ebuild', '\n# nobody needs to know\n');
+      expect([...succeed(workspace.test()).ran].sort()).toEqual(['base:plan', 'tools:plan']);
+    },
+    4 * minutes,
+  );
+
+  it(
+    'rebuilds a patched package’s layer and what follows from it, and nothing of the others',
+    () => {
+      const ebuild = 'os/repository/app-misc/jq/jq-1.6.ebuild';
+      workspace.write(
+        'os/repository/app-misc/jq/files/jq-1.6-hello.patch',
+        'Say hello.\n\n--- a/ChangeLog\n+++ b/ChangeLog\n@@ -1,0 +1,1 @@\n+hello\n',
+      );
+      workspace.write(
+        ebuild,
+        workspace.read(ebuild).replace('PATCHES=( ', 'PATCHES=( "${FILESDIR}/${P}-hello.patch" '),
+      );
+      const { ran } = succeed(workspace.test());
+      expect(ran).toContain('tools:merge');
+      expect(
+        ran.filter((task) => task.startsWith('rescue:') || task === 'base:merge' || task === 'base:build'),
+      ).toEqual([]);
+    },
+    6 * minutes,
+  );
+
+  it(
+    'is named by `nx affected` where a commit reaches it',
+    () => {
+      workspace.commit('before');
+      workspace.append('os/tools/tree/etc/motd', 'One more line.\n');
+      workspace.commit('after');
+      const { output } = succeed(
+        workspace.nx(['show', 'projects', '--affected', '--base=HEAD~1', '--head=HEAD', '--withTarget=build']),
+      );
+      const names = output.split('\n').filter((line) => /^[\w-]+$/.test(line));
+      expect(names).toEqual(expect.arrayContaining(['tools', 'ram-os']));
+      expect(names).not.toContain('rescue');
+    },
+    2 * minutes,
+  );
+
+  it(
+    'is built again where only descriptors are left, and exported as files that QEMU boots',
+    () => {
+      succeed(workspace.test());
+      succeed(workspace.strata('store', 'clear'));
+      const { output, ran } = succeed(workspace.nx(['run', 'ram-os:export', '--outputStyle=static']));
+      expect(ran).toContain('tools:merge');
+      expect(output).toMatch(/qemu-system-x86_64 .*-kernel dist\/os\/ram-os\/vmlinuz/);
+      const file = join(workspace.root, 'dist/os/ram-os/root.squashfs');
+      expect(existsSync(file)).toBe(true);
+      expect(readFileSync(file).subarray(0, 4).toString()).toBe('hsqs');
+    },
+    12 * minutes,
+  );
+});
+
+describe('a mistake in a definition', () => {
+  let workspace: Workspace;
+
+  beforeAll(() => {
+    workspace = new Workspace();
+    workspace.write(
+      'libs/other/project.json',
+      '{ "name": "other", "targets": { "build": { "command": "echo built" } } }\n',
+    );
+  });
+
+  afterAll(() => {
+    workspace.dispose();
+  });
+
+  it(
+    'is told in one line with a place and one with a hint, and stops nobody else',
+    () => {
+      workspace.write('os/tools/layer.yaml', workspace.read('os/tools/layer.yaml').replace('packages:', 'packges:'));
+      const broken = workspace.nx(['run', 'tools:build', '--outputStyle=static']);
+      expect(broken.status).not.toBe(0);
+      expect(broken.output).toMatch(
+        /error: os\/tools\/layer\.yaml:\d+: unknown field `packges`\nhint: did you mean `packages`\?/,
+      );
+      expect(broken.output).not.toMatch(/^\s+at /m);
+      expect(workspace.nx(['run', 'other:build', '--outputStyle=static']).status).toBe(0);
+    },
+    2 * minutes,
+  );
+
+  it(
+    'is an atom that no repository has',
+    () => {
+      workspace.write(
+        'os/tools/layer.yaml',
+        workspace.read('os/tools/layer.yaml').replace('packges:', 'packages:').replace('dev-lang/lua', 'dev-lang/lau'),
+      );
+      const { status, output } = workspace.nx(['run', 'tools:plan', '--outputStyle=static']);
+      expect(status).not.toBe(0);
+      expect(output).toMatch(/error: os\/tools\/layer\.yaml:\d+: no repository has dev-lang\/lau/);
+      expect(output).toContain('there are no ebuilds to satisfy "dev-lang/lau"');
+    },
+    6 * minutes,
+  );
+});

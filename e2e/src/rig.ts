@@ -1,0 +1,133 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import {
+  appendFileSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { LayerStack } from '@strata/sandbox';
+
+/** The repository that is tested. */
+export const repositoryRoot = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
+
+/** The layers of one of the example's toolchains, as `npm test` has just built them. */
+export function toolchain(name: 'toolchain' | 'vm-toolchain'): LayerStack {
+  const file = process.env['STRATA_TEST_TOOLCHAINS'];
+  if (file === undefined) {
+    throw new Error('STRATA_TEST_TOOLCHAINS is not set: `npm test` makes the toolchains and sets it');
+  }
+  return (JSON.parse(readFileSync(file, 'utf8')) as Record<typeof name, LayerStack>)[name];
+}
+
+/** What became of a command. */
+export interface Outcome {
+  readonly status: number | null;
+  /** Everything that it printed. */
+  readonly output: string;
+  /** Labels of the actions that were run, not served, in order. */
+  readonly ran: readonly string[];
+}
+
+function outcome(status: number | null, output: string): Outcome {
+  return { status, output, ran: [...output.matchAll(/(\S+:\S+) {2}runs, log in/g)].map((match) => match[1] as string) };
+}
+
+/** An Nx workspace of its own, with the example OS in it. */
+export class Workspace {
+  readonly root: string;
+  readonly #environment: NodeJS.ProcessEnv;
+
+  constructor() {
+    this.root = mkdtempSync('/var/tmp/strata-e2e-');
+    cpSync(join(repositoryRoot, 'examples/ram-os'), join(this.root, 'os'), { recursive: true });
+    for (const file of ['nx.json', '.gitignore']) {
+      cpSync(join(repositoryRoot, file), join(this.root, file));
+    }
+    this.write('package.json', '{ "name": "workspace", "private": true }\n');
+    symlinkSync(join(repositoryRoot, 'node_modules'), join(this.root, 'node_modules'));
+    appendFileSync(join(this.root, '.gitignore'), 'node_modules\n');
+    this.#environment = {
+      ...process.env,
+      NX_DAEMON: 'false',
+      NX_TUI: 'false',
+      NX_CACHE_DIRECTORY: join(this.root, '.nx-cache'),
+    };
+    appendFileSync(join(this.root, '.gitignore'), '.nx-cache\n');
+    this.git('init', '--quiet');
+    this.commit('start');
+  }
+
+  git(...words: string[]): string {
+    return execFileSync('git', ['-c', 'user.name=test', '-c', 'user.email=test@localhost', ...words], {
+      cwd: this.root,
+      encoding: 'utf8',
+    });
+  }
+
+  commit(subject: string): void {
+    this.git('add', '--all');
+    this.git('commit', '--quiet', '--message', subject);
+  }
+
+  read(file: string): string {
+    return readFileSync(join(this.root, file), 'utf8');
+  }
+
+  write(file: string, text: string): void {
+    mkdirSync(dirname(join(this.root, file)), { recursive: true });
+    writeFileSync(join(this.root, file), text);
+  }
+
+  append(file: string, text: string): void {
+    appendFileSync(join(this.root, file), text);
+  }
+
+  remove(file: string): void {
+    rmSync(join(this.root, file), { recursive: true, force: true });
+  }
+
+  /** Runs Nx. */
+  nx(words: readonly string[], environment: NodeJS.ProcessEnv = {}): Outcome {
+    return this.#run(join(repositoryRoot, 'node_modules/.bin/nx'), words, environment);
+  }
+
+  /** Builds, boots and tests both images. */
+  test(environment: NodeJS.ProcessEnv = {}): Outcome {
+    return this.nx(['run-many', '--targets=test', '--projects=ram-os,rescue', '--outputStyle=static'], environment);
+  }
+
+  /** Runs Strata's own command. */
+  strata(...words: string[]): Outcome {
+    return this.#run(process.execPath, [join(repositoryRoot, 'packages/nx-strata/dist/cli.js'), ...words], {});
+  }
+
+  /** An environment in which every program that starts a sandbox fails. */
+  withoutSandbox(): NodeJS.ProcessEnv {
+    const folder = join(this.root, '.nx-cache', 'failing');
+    mkdirSync(folder, { recursive: true });
+    for (const name of ['bwrap', 'python3', 'zstd', 'mmdebstrap']) {
+      writeFileSync(join(folder, name), '#!/bin/sh\necho "$0 was started" >&2\nexit 99\n', { mode: 0o755 });
+    }
+    return { PATH: `${folder}:${process.env['PATH'] ?? ''}` };
+  }
+
+  dispose(): void {
+    rmSync(this.root, { recursive: true, force: true });
+  }
+
+  #run(command: string, words: readonly string[], environment: NodeJS.ProcessEnv): Outcome {
+    const { status, stdout, stderr } = spawnSync(command, words, {
+      cwd: this.root,
+      env: { ...this.#environment, ...environment },
+      encoding: 'utf8',
+      maxBuffer: 1 << 28,
+    });
+    return outcome(status, `${stdout}${stderr}`);
+  }
+}
