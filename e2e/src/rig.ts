@@ -35,7 +35,7 @@ export interface Outcome {
 }
 
 function outcome(status: number | null, output: string): Outcome {
-  return { status, output, ran: [...output.matchAll(/(\S+:\S+) {2}runs, log in/g)].map((match) => match[1] as string) };
+  return { status, output, ran: [...output.matchAll(/(\S+:\S+) {2}runs, log in/g)].map(([, label = '']) => label) };
 }
 
 /** An Nx workspace of its own, with the example OS in it. */

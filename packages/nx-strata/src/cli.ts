@@ -40,7 +40,7 @@ async function store(words: readonly string[]): Promise<void> {
   switch (words[0]) {
     case 'status': {
       const { artifacts, actions, trees } = await opened.status();
-      console.log(`${opened.root}`);
+      console.log(opened.root);
       console.log(`  ${artifacts.count} artifacts, ${formatBytes(artifacts.bytes)}`);
       console.log(`  ${actions.count} actions`);
       console.log(`  ${trees.count} unpacked trees`);

@@ -56,7 +56,7 @@ export class Model {
   }
 
   layer(name: string): LayerDefinition {
-    return this.get(name, 'layer').definition as LayerDefinition;
+    return this.get(name, 'layer').definition;
   }
 
   /** The layers from the lowest up to and including this one. */

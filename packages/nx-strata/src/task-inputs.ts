@@ -1,11 +1,5 @@
 import { join } from 'node:path/posix';
-import type {
-  ImageDefinition,
-  InitramfsDefinition,
-  KernelDefinition,
-  LayerDefinition,
-  PlacedDefinition,
-} from '@strata/definitions';
+import type { ImageDefinition, KernelDefinition, LayerDefinition, PlacedDefinition } from '@strata/definitions';
 import type { ForeignTask, Model, TargetName, TaskName } from './model.js';
 
 /**
@@ -156,7 +150,7 @@ export function taskInputs(model: Model, placed: PlacedDefinition, target: Targe
       case 'initramfs':
         return {
           tasks: [
-            { project: (definition as InitramfsDefinition).kernel, target: 'build' },
+            { project: definition.kernel, target: 'build' },
             { project: model.toolchain(placed), target: 'build' },
           ],
         };

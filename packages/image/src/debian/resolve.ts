@@ -22,7 +22,7 @@ const minimal = ['?essential', '?priority(required)', 'apt'];
 
 async function namesOf(apt: Apt, packages: readonly string[]): Promise<Set<string>> {
   const printed = await apt.run(['apt-get', 'install', '--print-uris', '--quiet=2', ...minimal, ...packages]);
-  return new Set([...printed.matchAll(/^'[^']+' ([^_\s]+)_\S+ \d+/gm)].map((match) => match[1] as string));
+  return new Set([...printed.matchAll(/^'[^']+' ([^_\s]+)_\S+ \d+/gm)].map(([, name = '']) => name));
 }
 
 async function describe(apt: Apt, names: readonly string[]): Promise<Map<string, Omit<LockedPackage, 'for'>>> {

@@ -38,9 +38,6 @@ export async function planLayer(task: Task): Promise<TaskOutput> {
   const repositories = await Promise.all(
     model.repositories(placed).map(async (name): Promise<PlannedRepository> => {
       const { root, definition: repository } = model.get(name, 'repository');
-      if (repository.kind !== 'repository') {
-        throw new Error(`${name} is no repository`);
-      }
       const { source, priority } = repository;
       const content =
         'folder' in source

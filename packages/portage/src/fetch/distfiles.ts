@@ -72,14 +72,14 @@ async function fetchOne(
 ): Promise<Descriptor> {
   const { signal } = options;
   const tried: string[] = [];
-  let lied = false;
+  const lies: string[] = [];
   const key = keyOf(distfile);
   // what was fetched of a file stays for the next run, which goes on from there
   const partial = absolutePath(join(store.root, 'partial', hexOf(key).slice(0, 32)));
   const accept = async (file: AbsolutePath, from: string): Promise<Descriptor | undefined> => {
     const wrong = await mismatch(file, distfile);
     if (wrong !== undefined) {
-      lied = true;
+      lies.push(from);
       tried.push(`${from}: ${wrong}`);
       await rm(file, { force: true });
       return undefined;
@@ -127,7 +127,7 @@ async function fetchOne(
       await scratch.dispose();
     }
   }
-  throw lied ? new DistfileMismatch(distfile, tried) : new DistfileUnavailable(distfile, tried);
+  throw lies.length > 0 ? new DistfileMismatch(distfile, tried) : new DistfileUnavailable(distfile, tried);
 }
 
 /**
@@ -187,5 +187,10 @@ export async function fetchDistfiles(
       await downloader.close();
     }
   }
-  return new Map(unique.map(({ name }) => [name, found.get(name) as Descriptor]));
+  return new Map(
+    unique.flatMap(({ name }): [string, Descriptor][] => {
+      const artifact = found.get(name);
+      return artifact === undefined ? [] : [[name, artifact]];
+    }),
+  );
 }
