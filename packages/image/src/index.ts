@@ -23,3 +23,4 @@ export { prebuiltKernelAction, sourceKernelAction } from './kernel.js';
 export { formatBytes, formatSizeReport, parseSizeReport, type SizeReport } from './size-report.js';
 export { squashfsAction, squashfsMediaType, type SquashfsCompression, type SquashfsParameters } from './squashfs.js';
 export { DebianSourceMirror } from './debian/source-mirror.js';
+export { tarballAction } from './tarball.js';

@@ -141,7 +141,7 @@ export function taskInputs(model: Model, placed: PlacedDefinition, target: Targe
         return 'folder' in definition.source
           ? { trees: [join(placed.root, definition.source.folder)] }
           : target === 'fetch'
-            ? {}
+            ? { tasks: [{ project: model.toolchain(placed), target: 'build' }] }
             : { tasks: [{ project: placed.name, target: 'fetch' }] };
       case 'layer':
         return layerInputs(model, placed, target);

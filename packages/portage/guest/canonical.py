@@ -10,9 +10,9 @@ import subprocess
 PRINT = r"""
 shopt -s extglob
 for file in "$@"; do
-    text=$(< "$file"; printf x)
+    IFS= read -r -d '' text < "$file"
     if eval "strata_text() {
-${text%x}
+$text
 }" 2> /dev/null; then
         declare -f strata_text
     fi

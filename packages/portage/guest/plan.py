@@ -118,6 +118,36 @@ def rejected(words: str, atoms: list[str]) -> None:
     setup.fail(f"Portage cannot plan {', '.join(atoms)}", "see Portage's words", lines)
 
 
+def bind_slots(text: str, use: list[str], eapi: str, known: dict[str, list[tuple[str, str]]]) -> str:
+    """A dependency with its `:=` bound to the slot that it is built against (PMS, Slot Dependencies).
+
+    Without it a child could replace a library under its parents' packages, and Portage would not see it.
+
+    :param known: slots and sub-slots of the planned and the parents' packages, by `category/name`
+    """
+    from portage.dep import Atom, paren_enclose, use_reduce
+
+    def bind(node: object) -> object:
+        if isinstance(node, list):
+            return [bind(inner) for inner in node]
+        if isinstance(node, Atom) and node.slot_operator == "=" and not node.blocker:
+            fitting = [slots for slots in known.get(node.cp, []) if node.slot in (None, slots[0])]
+            if fitting:
+                slot, sub_slot = fitting[-1]
+                return f"{node.without_slot}:{slot}/{sub_slot}=" + (str(node.use) if node.use else "")
+        return str(node)
+
+    return paren_enclose(bind(use_reduce(text, uselist=use, eapi=eapi, token_class=Atom)))
+
+
+def known_slots(parents: list[dict], packages: list[dict]) -> dict[str, list[tuple[str, str]]]:
+    known: dict[str, list[tuple[str, str]]] = {}
+    for package in [*(inner for plan in parents for inner in plan["packages"]), *packages]:
+        slot, _, sub_slot = package["slot"].partition("/")
+        known.setdefault(f"{package['category']}/{package['pn']}", []).append((slot, sub_slot or slot))
+    return known
+
+
 def describe(graph: "depgraph", package: "Package", replaced: list[str]) -> dict:
     import portage
     from portage.versions import catsplit
@@ -309,6 +339,13 @@ def main() -> None:
     setup.take_environment()
     graph = resolve(spec["atoms"])
     packages = needed(graph)
+    slots = known_slots(parents, packages)
+    for package in packages:
+        bound = {
+            field: bind_slots(text, package["use"], package["eapi"], slots) if "=" in text else text
+            for field, text in package["dependencies"].items()
+        }
+        package["dependencies"] = bound
     settings = graph._frozen_config.roots[next(iter(graph._frozen_config.roots))].settings
     for root, config in graph._frozen_config.roots.items():
         if root.rstrip("/") == setup.ROOT:

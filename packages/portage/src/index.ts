@@ -6,6 +6,8 @@ export {
   type FetchOptions,
   type Mirror,
 } from './fetch/distfiles.js';
+export { fetchGit } from './fetch/git.js';
+export { fetchTarball, type FetchFileOptions } from './fetch/tarball.js';
 export { mergeAction, parseMergedPackages, type MergedPackages, type MergeParameters } from './merge.js';
 export {
   parsePlan,

@@ -1,10 +1,17 @@
 import { join } from 'node:path/posix';
 import { UserError, type KernelDefinition } from '@strata/definitions';
+import { parseDigest } from '@strata/fingerprint';
 import { debFileName, fetchLocked, prebuiltKernelAction, sourceKernelAction, type Lock } from '@strata/image';
+import { fetchTarball } from '@strata/portage';
+import type { Progress } from '@strata/sandbox';
+import type { Descriptor } from '@strata/store';
 import type { TaskOutput } from '../task-output.js';
 import { pick, type Task } from '../tasks.js';
 
-function debianOf({ from }: KernelDefinition): { lock: string; mirror?: string | undefined } | undefined {
+/** The name of a source that is no package of Debian's, among the outputs of `fetch`. */
+const sourceName = 'source';
+
+function debianOf(from: KernelDefinition['from']): { lock: string; mirror?: string | undefined } | undefined {
   return 'debian' in from ? from.debian : 'debian' in from.source ? from.source.debian : undefined;
 }
 
@@ -14,14 +21,22 @@ function lockOf(task: Task, name: string): Lock {
 
 /** Fetches a kernel's package or source. */
 export async function fetchKernel(task: Task): Promise<TaskOutput> {
-  const debian = debianOf(task.placed.definition as KernelDefinition);
-  if (debian === undefined) {
-    throw new UserError('a kernel from a tarball cannot be fetched yet', {
-      place: task.placed.place(['from']),
-      hint: 'use Debian’s package of the source: `source: { debian: { package: linux-source-6.12 } }`',
-    });
-  }
+  const { from } = task.placed.definition as KernelDefinition;
   const { signal, reporter } = task.environment;
+  const debian = debianOf(from);
+  if (debian === undefined) {
+    if (!('source' in from && 'tarball' in from.source)) {
+      throw new Error(`${task.placed.name} has no source`);
+    }
+    const { tarball, digest } = from.source;
+    const options = {
+      signal,
+      onProgress: (progress: Progress): void => {
+        reporter.progress(task.label, progress);
+      },
+    };
+    return { outputs: { [sourceName]: await fetchTarball(task.store, tarball, parseDigest(digest), options) } };
+  }
   const files = await fetchLocked(task.store, lockOf(task, debian.lock), {
     project: task.placed.name,
     mirror: debian.mirror,
@@ -33,21 +48,27 @@ export async function fetchKernel(task: Task): Promise<TaskOutput> {
   return { outputs: Object.fromEntries(files) };
 }
 
-/** Makes a kernel. */
-export async function buildKernel(task: Task): Promise<TaskOutput> {
-  const definition = task.placed.definition as KernelDefinition;
-  const debian = debianOf(definition);
+async function sourceOf(task: Task, from: KernelDefinition['from']): Promise<Descriptor> {
   const fetched = (await task.output(task.placed.name, 'fetch')).outputs;
-  const [entry, ...others] = debian === undefined ? [] : lockOf(task, debian.lock).packages;
+  const debian = debianOf(from);
+  if (debian === undefined) {
+    return pick(fetched, sourceName);
+  }
+  const [entry, ...others] = lockOf(task, debian.lock).packages;
   if (entry === undefined || others.length > 0) {
     throw new UserError(`the lock file of ${task.placed.name} has to name one package`, {
       place: task.placed.place(['from']),
       hint: `write it anew: npx strata update ${task.placed.name}`,
     });
   }
-  const artifact = pick(fetched, debFileName(entry));
+  return pick(fetched, debFileName(entry));
+}
+
+/** Makes a kernel. */
+export async function buildKernel(task: Task): Promise<TaskOutput> {
+  const { from } = task.placed.definition as KernelDefinition;
+  const artifact = await sourceOf(task, from);
   const toolchain = await task.toolchain();
-  const { from } = definition;
   const action =
     'config' in from
       ? sourceKernelAction({

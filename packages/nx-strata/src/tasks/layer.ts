@@ -1,24 +1,27 @@
-import { basename, join } from 'node:path/posix';
+import { basename, join, resolve } from 'node:path/posix';
+import { pathToFileURL } from 'node:url';
 import { UserError, type LayerDefinition } from '@strata/definitions';
-import { absolutePath, scanTree } from '@strata/fingerprint';
+import { absolutePath, parseDigest, scanTree, type Digest } from '@strata/fingerprint';
 import {
   bootstrapAction,
   composeAction,
   DebianSourceMirror,
   fetchLocked,
   makeSeed,
+  tarballAction,
   type ComposedTree,
   type Device,
 } from '@strata/image';
 import {
   fetchDistfiles,
+  fetchTarball,
   mergeAction,
   parsePlan,
   planAction,
   shimsFolder,
   type PlannedRepository,
 } from '@strata/portage';
-import { ActionFailed, type LayerDescriptor, type LayerStack } from '@strata/sandbox';
+import { ActionFailed, type Action, type LayerDescriptor, type LayerStack } from '@strata/sandbox';
 import type { Descriptor } from '@strata/store';
 import { asLayer, type TaskOutput } from '../task-output.js';
 import { pick, type Task } from '../tasks.js';
@@ -81,6 +84,21 @@ export async function planLayer(task: Task): Promise<TaskOutput> {
   }
 }
 
+/** The name of a layer's tarball among the outputs of `fetch`. */
+const tarballName = 'origin';
+
+/** A tarball by URL, or by its path in the project. */
+async function fetchOrigin(task: Task, source: string, digest: Digest): Promise<Descriptor> {
+  const { signal, reporter, workspaceRoot } = task.environment;
+  const uri = /^[a-z]+:/.test(source) ? source : pathToFileURL(resolve(workspaceRoot, task.placed.root, source)).href;
+  return fetchTarball(task.store, uri, digest, {
+    signal,
+    onProgress: (progress) => {
+      reporter.progress(task.label, progress);
+    },
+  });
+}
+
 /** Fetches what a layer is made of: distfiles of its plan, packages of its lock file. */
 export async function fetchLayer(task: Task): Promise<TaskOutput> {
   const { placed, store, environment } = task;
@@ -99,6 +117,9 @@ export async function fetchLayer(task: Task): Promise<TaskOutput> {
       onProgress,
     });
     Object.assign(outputs, Object.fromEntries(files));
+  }
+  if (typeof from === 'object' && 'tarball' in from) {
+    outputs[tarballName] = await fetchOrigin(task, from.tarball, parseDigest(from.digest));
   }
   if (task.model.hasPackages(placed)) {
     const plan = parsePlan(await store.readText(pick((await task.output(placed.name, 'plan')).outputs, 'plan.json')));
@@ -155,6 +176,19 @@ async function trees(task: Task): Promise<ComposedTree[]> {
   );
 }
 
+/** The action that makes what a layer starts from, where that is no other layer. */
+async function originAction(task: Task, from: Exclude<LayerDefinition['from'], string>): Promise<Action> {
+  const fetched = (await task.output(task.placed.name, 'fetch')).outputs;
+  if ('tarball' in from) {
+    const toolchain = await task.toolchain();
+    return tarballAction({ label: task.label, toolchain, tarball: pick(fetched, tarballName), stripTop: false });
+  }
+  const lock = task.lock(join(task.placed.root, from.debian.lock));
+  const files = new Map(Object.entries(fetched));
+  const seed = await makeSeed(task.store, lock, files, task.environment.signal);
+  return bootstrapAction({ label: task.label, seed, lock, files });
+}
+
 /** Builds a layer: what it starts from, its packages, its trees and scripts. */
 export async function buildLayer(task: Task): Promise<TaskOutput> {
   const { placed, model } = task;
@@ -162,19 +196,9 @@ export async function buildLayer(task: Task): Promise<TaskOutput> {
   const below: LayerDescriptor[] = [];
   const made: Record<string, Descriptor> = {};
   if (typeof definition.from === 'object') {
-    if ('tarball' in definition.from) {
-      throw new UserError('layers from a tarball cannot be built yet', {
-        place: placed.place(['from']),
-        hint: 'start from scratch, from another layer or from a Debian bootstrap',
-      });
-    }
-    const lock = task.lock(join(placed.root, definition.from.debian.lock));
-    const files = new Map(Object.entries((await task.output(placed.name, 'fetch')).outputs));
-    const { signal } = task.environment;
-    const seed = await makeSeed(task.store, lock, files, signal);
-    const outputs = await task.action(bootstrapAction({ label: task.label, seed, lock, files }));
-    made['bootstrap.tar.zst'] = pick(outputs, 'layer.tar.zst');
-    below.push(titled(pick(outputs, 'layer.tar.zst'), `${placed.name} (bootstrap)`));
+    const base = await task.action(await originAction(task, definition.from));
+    made['origin.tar.zst'] = pick(base, 'layer.tar.zst');
+    below.push(titled(pick(base, 'layer.tar.zst'), `${placed.name} (origin)`));
   } else if (definition.from !== 'scratch') {
     below.push(...(await parentStack(task)));
   }

@@ -1,7 +1,10 @@
-import { UserError, type RepositoryDefinition } from '@strata/definitions';
 import { join } from 'node:path/posix';
+import type { RepositoryDefinition } from '@strata/definitions';
+import { parseDigest } from '@strata/fingerprint';
+import { tarballAction } from '@strata/image';
+import { fetchGit, fetchTarball } from '@strata/portage';
 import type { TaskOutput } from '../task-output.js';
-import type { Task } from '../tasks.js';
+import { pick, type Task } from '../tasks.js';
 
 /** The digest of a repository's tree, and what is in it. */
 export async function snapshotRepository(task: Task): Promise<TaskOutput> {
@@ -14,10 +17,27 @@ export async function snapshotRepository(task: Task): Promise<TaskOutput> {
   return { outputs: { 'tree.json': await task.store.put(text, { mediaType: 'application/vnd.strata.tree.v1+json' }) } };
 }
 
-/** Fetches a repository that does not lie in the workspace. */
-export function fetchRepository(task: Task): Promise<TaskOutput> {
-  throw new UserError('repositories from git and from tarballs cannot be fetched yet', {
-    place: task.placed.place(['source']),
-    hint: 'check the repository out into the workspace, and use `source: { folder }`',
+/** Fetches a repository that does not lie in the workspace, as a layer of its files. */
+export async function fetchRepository(task: Task): Promise<TaskOutput> {
+  const { source } = task.placed.definition as RepositoryDefinition;
+  const { signal, reporter } = task.environment;
+  if ('folder' in source) {
+    throw new Error(`${task.placed.name} lies in the workspace`);
+  }
+  const tarball =
+    'git' in source
+      ? await fetchGit(task.store, source.git, source.commit, signal)
+      : await fetchTarball(task.store, source.tarball, parseDigest(source.digest), {
+          signal,
+          onProgress: (progress) => {
+            reporter.progress(task.label, progress);
+          },
+        });
+  const action = tarballAction({
+    label: task.label,
+    toolchain: await task.toolchain(),
+    tarball,
+    stripTop: 'tarball' in source,
   });
+  return { outputs: { 'repository.tar.zst': pick(await task.action(action), 'layer.tar.zst') } };
 }

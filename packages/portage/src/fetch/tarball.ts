@@ -1,0 +1,60 @@
+import { mkdir, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { UserError } from '@strata/definitions';
+import { absolutePath, digestOfFile, hexOf, type Digest } from '@strata/fingerprint';
+import type { Progress } from '@strata/sandbox';
+import type { Descriptor, Store } from '@strata/store';
+import { Downloader } from './download.js';
+
+/** The media type of an archive that somebody else made. */
+export const tarballMediaType = 'application/x-tar';
+
+/** How a single file is fetched. */
+export interface FetchFileOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: Progress) => void) | undefined;
+}
+
+/**
+ * Fetches a file that a definition names by URL and digest. Throws a {@link UserError} where it cannot be had, or is
+ * another one.
+ */
+export async function fetchTarball(
+  store: Store,
+  uri: string,
+  digest: Digest,
+  options: FetchFileOptions = {},
+): Promise<Descriptor> {
+  const blob = join(store.root, 'blobs/sha256', hexOf(digest));
+  if (await store.has(digest)) {
+    return { mediaType: tarballMediaType, digest, size: (await stat(blob)).size };
+  }
+  return store.withLock(`tarball-${hexOf(digest).slice(0, 32)}`, async () => {
+    await mkdir(join(store.root, 'partial'), { recursive: true });
+    const partial = absolutePath(join(store.root, 'partial', hexOf(digest)));
+    const downloader = new Downloader(1);
+    let done = 0;
+    try {
+      await downloader.fetch(uri, partial, options.signal, (count) => {
+        done += count;
+        options.onProgress?.({ phase: 'fetch', subject: uri, done, total: done, unit: 'bytes' });
+      });
+    } catch (cause) {
+      options.signal?.throwIfAborted();
+      throw new UserError(`${uri} cannot be fetched: ${(cause as Error).message}`, {
+        hint: 'see whether the machine reaches it, and whether it is still there',
+        cause,
+      });
+    } finally {
+      await downloader.close();
+    }
+    const actual = await digestOfFile(partial);
+    if (actual !== digest) {
+      await rm(partial, { force: true });
+      throw new UserError(`${uri} has the digest ${actual}, not ${digest}`, {
+        hint: 'upstream changed the file: check it, and write its digest into the definition',
+      });
+    }
+    return store.adopt(partial, { mediaType: tarballMediaType });
+  });
+}
