@@ -2,6 +2,9 @@ import { Workspace } from './rig.js';
 
 const minutes = 60_000;
 
+// the store outlives a run of this test: what it builds has to be new each time
+const unique = `${process.pid}-${Date.now()}`;
+
 describe('a monorepo that exists', () => {
   let workspace: Workspace;
 
@@ -21,7 +24,7 @@ describe('a monorepo that exists', () => {
         },
       }),
     );
-    workspace.write('apps/api/src/main.js', 'console.log("one");\n');
+    workspace.write('apps/api/src/main.js', `console.log("one ${unique}");\n`);
     workspace.write(
       'os/api-layer/layer.yaml',
       'name: api-layer\nfrom: scratch\ntoolchain: vm-toolchain\ntrees:\n  - { source: { task: "api:build", path: dist }, target: /srv/api, user: 100, mode: "0640" }\n',
@@ -48,7 +51,7 @@ describe('a monorepo that exists', () => {
   it(
     'names the image when the project’s source changes, and rebuilds it',
     () => {
-      workspace.write('apps/api/src/main.js', 'console.log("two");\n');
+      workspace.write('apps/api/src/main.js', `console.log("two ${unique}");\n`);
       workspace.commit('change the application');
       const { output } = workspace.nx([
         'show',

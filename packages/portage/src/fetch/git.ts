@@ -30,7 +30,8 @@ export async function fetchGit(store: Store, url: string, commit: string, signal
     return tree;
   } catch (cause) {
     signal?.throwIfAborted();
-    const said = String((cause as { stderr?: unknown }).stderr ?? (cause as Error).message);
+    const { stderr, message } = cause as { stderr?: string; message: string };
+    const said = stderr ?? message;
     throw new UserError(`the commit ${commit.slice(0, 12)} of ${url} cannot be fetched`, {
       details: said.split('\n').slice(-3),
       hint: 'see whether `git fetch` of it works by hand; some servers give out the commits of branches only',
