@@ -17,16 +17,23 @@ import sys
 import tarfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, NoReturn
 
 EPOCH = int(os.environ.get("SOURCE_DATE_EPOCH", "0"))
 OUT = os.environ.get("STRATA_OUT", "/strata/out")
 WHITEOUT = ".wh."
 OPAQUE = ".wh..wh..opq"
 DEVICE_TYPES = {"char": tarfile.CHRTYPE, "block": tarfile.BLKTYPE, "fifo": tarfile.FIFOTYPE}
+BUFFER = 1 << 20
 
 
-@dataclass(frozen=True)
+def fail(message: str, hint: str) -> NoReturn:
+    """Ends the action with a mistake that a user can mend, in the form that Strata looks for."""
+    print("::strata-error:: " + json.dumps({"message": message, "hint": hint}), file=sys.stderr, flush=True)
+    sys.exit(1)
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """Something to pack: `path` without a leading slash, `source` where it lies (None for what exists only in the tar)."""
 
@@ -46,7 +53,9 @@ class Hashing:
     def write(self, data: bytes) -> int:
         self.hash.update(data)
         self.size += len(data)
-        self.target.write(data)
+        rest = memoryview(data)
+        while rest:  # a pipe without a buffer may take a part only
+            rest = rest[self.target.write(rest) :]
         return len(data)
 
 
@@ -85,6 +94,8 @@ def walk(root: str, prefix: str = "") -> Iterator[tuple[str, os.DirEntry[str]]]:
     with os.scandir(os.path.join(root, prefix)) as entries:
         for entry in entries:
             path = f"{prefix}{entry.name}"
+            if entry.name.startswith(WHITEOUT):
+                fail(f"/{path} cannot be in a layer: names that begin with {WHITEOUT} mean deletions", "rename the file")
             yield path, entry
             if entry.is_dir(follow_symlinks=False):
                 yield from walk(root, f"{path}/")
@@ -138,8 +149,15 @@ def pax_headers(path: str) -> dict[str, str]:
         raise
     headers = {}
     for name in sorted(names):
-        if name.startswith(("user.overlay.", "trusted.overlay.")):
+        if name in ("user.overlay.redirect", "user.overlay.metacopy"):
+            sys.exit(f"pack: {path} has {name}: its content lies elsewhere in the overlay")
+        # what a machine's own kernel adds (labels of SELinux or IMA, properties of btrfs) is none of the layer's content
+        if not name.startswith(("user.", "system.posix_acl_")) and name != "security.capability":
             continue
+        if name.startswith("user.overlay."):
+            continue
+        if "=" in name:
+            sys.exit(f"pack: {path} has an attribute whose name a tar cannot hold: {name}")
         value = os.getxattr(path, name, follow_symlinks=False)
         if name == "security.capability":
             value = capability_without_rootid(value)
@@ -180,15 +198,22 @@ def tar_info(entry: Entry, links: dict[tuple[int, int], str]) -> tarfile.TarInfo
     elif stat.S_ISFIFO(status.st_mode):
         info.type = tarfile.FIFOTYPE
     else:
-        sys.exit(f"pack: /{entry.path} is a device; declare it under `devices:`")
+        fail(f"/{entry.path} is a device node, which cannot be taken from a disk", "declare it under `devices:`")
     info.pax_headers = pax_headers(entry.source)
     return info
 
 
 def write_tar(entries: Iterable[Entry], target: IO[bytes] | Hashing) -> None:
     links: dict[tuple[int, int], str] = {}
-    archive = tarfile.open(fileobj=target, mode="w|", format=tarfile.PAX_FORMAT, bufsize=1 << 20)  # type: ignore[call-overload]
-    archive.copybufsize = 1 << 20  # type: ignore[attr-defined]
+    archive = tarfile.open(  # type: ignore[call-overload]
+        fileobj=target,
+        mode="w|",
+        format=tarfile.PAX_FORMAT,
+        encoding="utf-8",
+        errors="surrogateescape",
+        bufsize=BUFFER,
+        copybufsize=BUFFER,
+    )
     for entry in sorted(entries, key=lambda entry: os.fsencode(entry.path)):
         if entry.source is not None and stat.S_ISSOCK(os.lstat(entry.source).st_mode):
             continue
@@ -196,14 +221,19 @@ def write_tar(entries: Iterable[Entry], target: IO[bytes] | Hashing) -> None:
         if info.isreg() and info.size > 0 and entry.source is not None:
             with open(entry.source, "rb") as content:
                 archive.addfile(info, content)
+                if content.read(1):
+                    sys.exit(f"pack: /{entry.path} grew while it was packed")
         else:
             archive.addfile(info)
+        archive.members = []  # it would keep all of them in memory
     archive.close()
 
 
 def with_devices(entries: Iterable[Entry], devices: list[dict]) -> list[Entry]:
-    """The entries, the declared devices instead of what lies at their paths, and the folders that these need."""
+    """The entries, and the declared devices instead of what lies at their paths."""
     named = {device["path"].lstrip("/"): device for device in devices}
+    if len(named) != len(devices):
+        fail("a device node is declared twice", "declare each path under `devices:` once")
     result = [entry for entry in entries if entry.path not in named]
     result += [Entry(path, None, device) for path, device in named.items()]
     return result
@@ -217,10 +247,13 @@ def pack_layer(entries: Iterable[Entry], name: str, devices: list[dict], annotat
     with subprocess.Popen(command, stdin=subprocess.PIPE, bufsize=0) as compressor:
         assert compressor.stdin is not None
         target = Hashing(compressor.stdin)
-        write_tar(with_devices(entries, devices), target)
-        compressor.stdin.close()
+        try:
+            write_tar(with_devices(entries, devices), target)
+            compressor.stdin.close()
+        except BrokenPipeError:
+            pass  # zstd has said why it ended, and its status tells
         if compressor.wait() != 0:
-            sys.exit("pack: zstd failed")
+            sys.exit(f"pack: zstd failed with status {compressor.returncode}")
     notes = {
         **(annotations or {}),
         "dev.strata.diff-id": f"sha256:{target.hash.hexdigest()}",

@@ -1,4 +1,4 @@
-"""Enters a user namespace with 65,536 ids and, in it, becomes bubblewrap (or another command) by exec.
+"""Enters a user namespace with 65,536 ids and, in it, becomes bubblewrap by exec, or runs another command.
 
 Usage: launch.py SPEC.json PARENT_PID
 
@@ -6,197 +6,164 @@ The chain from the caller to bubblewrap is unbroken: no process in between could
 Runs with the machine's own Python, 3.9 or newer.
 """
 
-import ctypes
 import errno
 import json
 import os
-import pwd
+import resource
+import select
 import shutil
 import signal
-import subprocess
+import stat
 import sys
 from typing import NoReturn
 
-CLONE_NEWNS = 0x00020000
-CLONE_NEWUSER = 0x10000000
-MS_REC_PRIVATE = 0x4000 | 0x40000
-PR_SET_PDEATHSIG = 1
-ID_COUNT = 65536
-EXIT_MACHINE = 125
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from machine import (  # noqa: E402
+    CLONE_NEWNS,
+    CLONE_NEWPID,
+    EXIT_MACHINE,
+    MS_REC_PRIVATE,
+    PR_SET_PDEATHSIG,
+    REPORT_FD,
+    check,
+    fail,
+    libc,
+    mount,
+)
+from namespace import die_with_parent, enter_user_namespace, explain_no_namespace  # noqa: E402
+from overlay import keeps_attributes, mount_part_of_tree, overlay  # noqa: E402
 
-libc = ctypes.CDLL(None, use_errno=True)
-
-
-def fail(message: str, hint: str) -> NoReturn:
-    """Reports something that the user of this machine can mend, in the form that the caller looks for."""
-    print("::strata-error:: " + json.dumps({"message": message, "hint": hint}), flush=True)
-    os._exit(EXIT_MACHINE)
-
-
-def check(result: int, what: str) -> None:
-    if result != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, f"{what}: {os.strerror(number)}")
-
-
-def mount(source: str, target: str, kind: str, flags: int, options: str) -> None:
-    check(
-        libc.mount(source.encode(), os.fsencode(target), kind.encode(), flags, os.fsencode(options)),
-        f"mount {kind} on {target}",
-    )
+# what programs expect, and less than the hard limit of any machine
+OPEN_FILES = 16384
+STACK_SIZE = 8 << 20
 
 
-def die_with_parent(parent: int) -> None:
-    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(EXIT_MACHINE)
+def mount_toolchain(spec: dict, mounts: str) -> None:
+    changes = mounts
+    if not keeps_attributes(f"{mounts}/empty"):
+        changes = os.path.join(os.path.dirname(mounts), "toolchain")
+        os.mkdir(changes, 0o755)
+    for name in ("root-upper", "root-work"):
+        os.mkdir(f"{changes}/{name}", 0o755)
+    overlay(spec["toolchain"], f"{changes}/root-upper", f"{changes}/root-work", f"{mounts}/root")
+    for name, text in spec["etc"].items():
+        if name not in ("passwd", "group") or not os.path.lexists(f"{mounts}/root/etc/{name}"):
+            write_etc(f"{mounts}/root/etc", name, text)
 
 
-def subordinate(file: str, user: str, uid: int) -> "tuple[int, int]":
-    """The first range of at least 65,535 ids that subuid(5) gives to a user."""
-    largest = 0
-    try:
-        with open(file, encoding="utf-8") as lines:
-            for line in lines:
-                fields = line.strip().split(":")
-                if len(fields) == 3 and fields[0] in (user, str(uid)):
-                    largest = max(largest, int(fields[2]))
-                    if int(fields[2]) >= ID_COUNT - 1:
-                        return int(fields[1]), int(fields[2])
-    except FileNotFoundError:
-        pass
-    fail(
-        f"{user} has {largest or 'no'} subordinate ids in {file}, and 65536 are needed",
-        f"give them, as root: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {user}",
-    )
+def write_etc(folder: str, name: str, text: str) -> None:
+    """Writes a file below /etc of the toolchain, without following a link out of it."""
+    if not os.path.lexists(folder):
+        os.mkdir(folder, 0o755)
+    if not stat.S_ISDIR(os.lstat(folder).st_mode):
+        raise NotADirectoryError(errno.ENOTDIR, f"/etc of the toolchain is no folder: {folder}")
+    path = f"{folder}/{name}"
+    if os.path.lexists(path):
+        os.unlink(path)
+    with open(path, "x", encoding="utf-8") as file:
+        file.write(text)
 
 
-def map_ids(pid: int) -> None:
-    """Writes the id maps of a process that has just entered its namespace; called from outside of it."""
-    uid, gid = os.geteuid(), os.getegid()
-    if uid == 0:
-        for name in ("uid_map", "gid_map"):
-            with open(f"/proc/{pid}/{name}", "w", encoding="ascii") as file:
-                file.write(f"0 0 {ID_COUNT}")
-        return
-    user = pwd.getpwuid(uid).pw_name
-    for tool, file, own in (("newuidmap", "/etc/subuid", uid), ("newgidmap", "/etc/subgid", gid)):
-        if shutil.which(tool) is None:
-            fail(f"{tool} is missing on this machine", "install the Debian package uidmap")
-        first, _ = subordinate(file, user, uid)
-        done = subprocess.run(
-            [tool, str(pid), "0", str(own), "1", "1", str(first), str(ID_COUNT - 1)],
-            capture_output=True,
-            text=True,
-            check=False,
+def mount_rootfs(rootfs: dict, mounts: str) -> None:
+    if not keeps_attributes(rootfs["upper"]):
+        fail(
+            f"the file system of {rootfs['upper']} keeps no extended attributes",
+            "set STRATA_STORE to a folder on another file system (ext4, xfs, btrfs)",
         )
-        if done.returncode != 0:
-            fail(f"{tool} refused: {done.stderr.strip()}", f"see {file} and the Debian package uidmap")
+    overlay(rootfs["lower"] or [f"{mounts}/empty"], rootfs["upper"], rootfs["work"], f"{mounts}/rootfs")
 
 
-def enter_user_namespace(flags: int, parent: int) -> None:
-    ready_read, ready_write = os.pipe()
-    this = os.getpid()
-    helper = os.fork()
-    if helper == 0:
-        os.close(ready_write)
-        if os.read(ready_read, 1) != b"r":
-            os._exit(1)
+def leave_nothing_of_the_caller() -> None:
+    """Limits, signals and modes of the calling process may not reach what is built."""
+    os.umask(0o022)
+    libc.personality(0)
+    # Python ignores these, and what is ignored stays ignored in all that is executed
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+    for kind in (resource.RLIMIT_AS, resource.RLIMIT_CPU, resource.RLIMIT_DATA, resource.RLIMIT_FSIZE, resource.RLIMIT_NPROC):
+        limit(kind, None, None)
+    limit(resource.RLIMIT_CORE, 0, 0)
+    limit(resource.RLIMIT_NOFILE, OPEN_FILES, OPEN_FILES)
+    limit(resource.RLIMIT_STACK, STACK_SIZE, None)
+
+
+def limit(kind: int, soft: "int | None", hard: "int | None") -> None:
+    """Sets a limit of the process, as far as its own hard limit allows; None is as much as that."""
+    _, most = resource.getrlimit(kind)
+
+    def allowed(wanted: "int | None") -> int:
+        if wanted is None or most != resource.RLIM_INFINITY and wanted > most:
+            return most
+        return wanted
+
+    resource.setrlimit(kind, (allowed(soft), allowed(hard)))
+
+
+def run_tool(argv: "list[str]") -> NoReturn:
+    """Runs a tool of the machine as the first process of its own process namespace: none below can outlive it."""
+    alive, ours = os.pipe()
+    check(libc.unshare(CLONE_NEWPID), "unshare")
+    child = os.fork()
+    if child == 0:
+        os.close(ours)
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if select.select([alive], [], [], 0)[0]:
+            os._exit(EXIT_MACHINE)
+        os.set_inheritable(REPORT_FD, True)
         try:
-            map_ids(this)
-        except OSError as error:
-            fail(f"the user namespace cannot have {ID_COUNT} ids: {error}", "run as a user who may map that many ids")
-        os._exit(0)
-    os.close(ready_read)
-    if libc.unshare(CLONE_NEWUSER | flags) != 0:
-        number = ctypes.get_errno()
-        os.close(ready_write)
-        os.waitpid(helper, 0)
-        explain_no_namespace(number)
-    os.write(ready_write, b"r")
-    os.close(ready_write)
-    _, status = os.waitpid(helper, 0)
-    if status != 0:
-        os._exit(EXIT_MACHINE)
-    os.setgroups([])
-    os.setresgid(0, 0, 0)
-    os.setresuid(0, 0, 0)
-    # changing ids clears the signal
-    die_with_parent(parent)
+            os.execvp(argv[0], argv)
+        except FileNotFoundError:
+            fail(f"{argv[0]} is missing on this machine", f"install the Debian package {argv[0]}")
+    _, status = os.waitpid(child, 0)
+    os._exit(os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status))
 
 
-def sysctl(name: str) -> str:
-    try:
-        with open("/proc/sys/" + name.replace(".", "/"), encoding="ascii") as file:
-            return file.read().strip()
-    except OSError:
-        return ""
-
-
-def explain_no_namespace(number: int) -> NoReturn:
-    for name, bad, good in (
-        ("kernel.unprivileged_userns_clone", "0", "1"),
-        ("kernel.apparmor_restrict_unprivileged_userns", "1", "0"),
-        ("user.max_user_namespaces", "0", "10000"),
-    ):
-        if sysctl(name) == bad:
-            fail(f"the kernel forbids user namespaces ({name}={bad})", f"allow them, as root: sysctl -w {name}={good}")
-    fail(f"the kernel refuses a user namespace: {os.strerror(number)}", "inside a container, allow user namespaces in it")
-
-
-def overlay(lower: "list[str]", upper: str, work: str, target: str) -> None:
-    # the top comes first; the folders are named relative to the current one, since all options share one page
-    options = f"lowerdir={':'.join(reversed(lower))},upperdir={upper},workdir={work},userxattr"
-    try:
-        mount("overlay", target, "overlay", 0, options)
-    except OSError as error:
-        if error.errno == errno.EINVAL and not supports_upper(upper):
-            fail(
-                f"{upper} lies on a file system that cannot hold an overlay's changes (overlayfs itself, as in a container)",
-                "set STRATA_STORE to a folder on a volume (ext4, xfs, btrfs, tmpfs)",
-            )
-        raise
-
-
-def supports_upper(folder: str) -> bool:
-    best, kind = "", ""
-    with open("/proc/self/mountinfo", encoding="utf-8") as lines:
-        for line in lines:
-            left, _, right = line.partition(" - ")
-            point = left.split(" ")[4]
-            if (folder == point or folder.startswith(point.rstrip("/") + "/")) and len(point) >= len(best):
-                best, kind = point, right.split(" ")[0]
-    return kind != "overlay"
+def become_sandbox(spec: dict) -> NoReturn:
+    mounts = spec["mounts"]
+    if not spec["terminal"]:
+        # one pipe for both keeps their lines in order
+        os.dup2(1, 2)
+    mount("tmpfs", mounts, "tmpfs", 0, "mode=755")
+    for name in ("empty", "root", "rootfs"):
+        os.mkdir(f"{mounts}/{name}", 0o755)
+    os.chdir(spec["trees"])
+    mount_toolchain(spec, mounts)
+    if "rootfs" in spec:
+        mount_rootfs(spec["rootfs"], mounts)
+    for part in spec["parts"]:
+        mount_part_of_tree(part["folder"], part["hidden"], f"{mounts}/{part['name']}")
+    os.chdir("/")
+    bwrap = shutil.which("bwrap")
+    if bwrap is None:
+        fail("bwrap is missing on this machine", "install the Debian package bubblewrap")
+    arguments = os.memfd_create("bwrap-arguments", 0)
+    os.set_inheritable(arguments, True)
+    with open(arguments, "wb", closefd=False) as file:
+        file.write(b"".join(os.fsencode(word) + b"\0" for word in spec["bwrap"]))
+    os.lseek(arguments, 0, os.SEEK_SET)
+    os.execve(bwrap, ["bwrap", "--args", str(arguments), "--", *spec["argv"]], {})
 
 
 def main() -> None:
     parent = int(sys.argv[2])
     die_with_parent(parent)
+    os.set_inheritable(REPORT_FD, False)
     with open(sys.argv[1], encoding="utf-8") as file:
         spec = json.load(file)
-    os.umask(0o022)
-    enter_user_namespace(CLONE_NEWNS, parent)
-    mount("none", "/", "none", MS_REC_PRIVATE, "")
+    leave_nothing_of_the_caller()
+    enter_user_namespace(CLONE_NEWNS, parent, spec["keepGroups"])
+    try:
+        mount("none", "/", "none", MS_REC_PRIVATE, "")
+    except PermissionError as error:
+        # AppArmor lets a user make a namespace, and takes away what it is good for
+        explain_no_namespace(error.errno)
     if "mounts" not in spec:
-        os.execvp(spec["argv"][0], spec["argv"])
-    mounts = spec["mounts"]
-    mount("tmpfs", mounts, "tmpfs", 0, "mode=755")
-    for name in ("empty", "root", "root-upper", "root-work", "rootfs"):
-        os.mkdir(f"{mounts}/{name}", 0o755)
-    os.chdir(spec["trees"])
-    overlay(spec["toolchain"], f"{mounts}/root-upper", f"{mounts}/root-work", f"{mounts}/root")
-    rootfs = spec.get("rootfs")
-    if rootfs is not None:
-        overlay(rootfs["lower"] or [f"{mounts}/empty"], rootfs["upper"], rootfs["work"], f"{mounts}/rootfs")
-    os.chdir("/")
-    arguments = os.memfd_create("bwrap-arguments", 0)
-    os.write(arguments, b"\0".join(os.fsencode(word) for word in spec["bwrap"]) + b"\0")
-    os.lseek(arguments, 0, os.SEEK_SET)
-    os.set_inheritable(arguments, True)
-    bwrap = shutil.which("bwrap")
-    if bwrap is None:
-        fail("bwrap is missing on this machine", "install the Debian package bubblewrap")
-    os.execve(bwrap, ["bwrap", "--args", str(arguments), "--", *spec["argv"]], {})
+        run_tool(spec["argv"])
+    try:
+        become_sandbox(spec)
+    except OSError as error:
+        hint = "free some space there" if error.errno == errno.ENOSPC else "see whether the store is on a local file system"
+        fail(f"the sandbox cannot be set up: {error}", hint)
 
 
 main()

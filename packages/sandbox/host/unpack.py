@@ -6,6 +6,7 @@ Whiteouts become what overlayfs mounted with `userxattr` understands. Device nod
 make them, and they are declared in the layer's annotations. Runs with the machine's own Python, 3.9 or newer.
 """
 
+import errno
 import hashlib
 import os
 import subprocess
@@ -13,8 +14,13 @@ import sys
 import tarfile
 from typing import IO
 
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from machine import fail  # noqa: E402
+
 BUFFER = 1 << 20
 XATTR = "SCHILY.xattr."
+WHITEOUT = ".wh."
+OPAQUE = ".wh..wh..opq"
 
 
 class Hashing:
@@ -30,40 +36,80 @@ class Hashing:
         return data
 
 
-def extract(archive: tarfile.TarFile, info: tarfile.TarInfo, root: str) -> "str | None":
-    """Extracts one entry, and returns its path where its attributes have to be set."""
-    path = os.path.normpath(os.path.join(root, info.name))
-    if not path.startswith(root + "/") or os.path.realpath(os.path.dirname(path)) != os.path.dirname(path):
-        sys.exit(f"unpack: {info.name} leads out of the layer")
-    folder, name = os.path.split(path)
-    os.makedirs(folder, 0o755, exist_ok=True)
-    if name == ".wh..wh..opq":
-        os.setxattr(folder, "user.overlay.opaque", b"y")
-        return None
-    if name.startswith(".wh."):
-        os.mknod(os.path.join(folder, name[4:]), 0o020000, os.makedev(0, 0))
-        return None
-    if info.isdir():
-        os.makedirs(path, 0o755, exist_ok=True)
-    elif info.issym():
-        os.symlink(info.linkname, path)
-    elif info.islnk():
-        os.link(os.path.join(root, info.linkname), path, follow_symlinks=False)
-        return None
-    elif info.isreg():
-        content = archive.extractfile(info)
-        assert content is not None
-        with open(path, "xb", buffering=0) as file:
-            while data := content.read(BUFFER):
-                file.write(data)
-    elif info.isfifo():
-        os.mkfifo(path)
-    else:
-        return None
-    return path
+class Unpacker:
+    """Writes entries below a folder, and never outside of it."""
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+        # what is written into a folder changes its time: set in the end
+        self.folder_times = {root: 0}
+
+    def unpack(self, archive: tarfile.TarFile, info: tarfile.TarInfo) -> None:
+        path = self.inside(info.name)
+        if path == self.root:
+            return
+        folder, name = os.path.split(path)
+        self.make_folder(folder, int(info.mtime))
+        if name == OPAQUE:
+            os.setxattr(folder, "user.overlay.opaque", b"y")
+        elif name.startswith(WHITEOUT):
+            os.mknod(os.path.join(folder, name[len(WHITEOUT) :]), 0o020000, os.makedev(0, 0))
+        elif info.islnk():
+            os.link(self.inside(info.linkname), path, follow_symlinks=False)
+        elif self.create(archive, info, path):
+            set_attributes(info, path)
+
+    def inside(self, name: str) -> str:
+        path = os.path.normpath(os.path.join(self.root, name))
+        folder = os.path.dirname(path)
+        if path == self.root or folder in self.folder_times:
+            return path
+        if not path.startswith(self.root + "/") or os.path.realpath(folder) != folder:
+            sys.exit(f"unpack: {name} leads out of the layer")
+        return path
+
+    def make_folder(self, folder: str, mtime: int) -> None:
+        """Makes the folders that the layer itself does not describe."""
+        missing = []
+        while folder not in self.folder_times:
+            missing.append(folder)
+            folder = os.path.dirname(folder)
+        for path in reversed(missing):
+            os.mkdir(path, 0o755)
+            self.folder_times[path] = mtime
+
+    def create(self, archive: tarfile.TarFile, info: tarfile.TarInfo, path: str) -> bool:
+        if info.isdir():
+            if path not in self.folder_times:
+                os.mkdir(path, 0o755)
+            self.folder_times[path] = int(info.mtime)
+        elif info.issym():
+            os.symlink(info.linkname, path)
+        elif info.isreg():
+            content = archive.extractfile(info)
+            assert content is not None
+            with open(path, "xb", buffering=0) as file:
+                while data := content.read(BUFFER):
+                    write_all(file, data)
+        elif info.isfifo():
+            os.mkfifo(path)
+        else:
+            return False
+        return True
+
+    def finish(self) -> None:
+        for path, mtime in self.folder_times.items():
+            os.utime(path, (mtime, mtime))
+
+
+def write_all(file: "IO[bytes]", data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[file.write(rest) :]
 
 
 def set_attributes(info: tarfile.TarInfo, path: str) -> None:
+    # in this order: a new owner clears set-uid bits and capabilities
     os.chown(path, info.uid, info.gid, follow_symlinks=False)
     if not info.issym():
         os.chmod(path, info.mode)
@@ -73,30 +119,56 @@ def set_attributes(info: tarfile.TarInfo, path: str) -> None:
     os.utime(path, (info.mtime, info.mtime), follow_symlinks=False)
 
 
-def main() -> None:
-    layer, root, diff_id = sys.argv[1:]
-    root = os.path.realpath(root)
-    os.umask(0o022)
-    with subprocess.Popen(["zstd", "--quiet", "-dc", layer], stdout=subprocess.PIPE, bufsize=BUFFER) as zstd:
+def damaged(layer: str) -> None:
+    fail(
+        f"{layer} is damaged: it does not hold the layer that it is named for",
+        "delete that file, and run this again with --skip-nx-cache: what made it runs again",
+    )
+
+
+def unpack(layer: str, root: str, diff_id: str) -> None:
+    unpacker = Unpacker(root)
+    with subprocess.Popen(["zstd", "--quiet", "-dc", layer], stdout=subprocess.PIPE, bufsize=0) as zstd:
         assert zstd.stdout is not None
         source = Hashing(zstd.stdout)
-        folders = []
-        with tarfile.open(fileobj=source, mode="r|", bufsize=BUFFER) as archive:  # type: ignore[call-overload]
+        with tarfile.open(  # type: ignore[call-overload]
+            fileobj=source, mode="r|", bufsize=BUFFER, encoding="utf-8", errors="surrogateescape"
+        ) as archive:
             for info in archive:
-                path = extract(archive, info, root)
-                archive.members = []  # type: ignore[attr-defined]
-                if path is not None:
-                    set_attributes(info, path)
-                    if info.isdir():
-                        folders.append((path, info.mtime))
+                unpacker.folder_times[root] = int(info.mtime)
+                unpacker.unpack(archive, info)
+                archive.members = []  # it would keep all of them in memory
         while source.read(BUFFER):
             pass
-        if zstd.wait() != 0:
-            sys.exit("unpack: zstd failed")
-    for path, mtime in reversed(folders):
-        os.utime(path, (mtime, mtime))
-    if f"sha256:{source.hash.hexdigest()}" != diff_id:
-        sys.exit(f"unpack: {layer} holds another tar than {diff_id}")
+        if zstd.wait() != 0 or f"sha256:{source.hash.hexdigest()}" != diff_id:
+            damaged(layer)
+    unpacker.finish()
+    os.chmod(root, 0o755)
+
+
+def main() -> None:
+    layer, root, diff_id = sys.argv[1:]
+    os.umask(0o022)
+    try:
+        unpack(layer, os.path.realpath(root), diff_id)
+    except FileNotFoundError as error:
+        if error.filename == "zstd":
+            fail("zstd is missing on this machine", "install the Debian package zstd")
+        raise
+    except tarfile.TarError:
+        damaged(layer)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            fail(
+                f"the file system of {root} is full",
+                "free some space there, run `strata store clear`, or set STRATA_STORE to a folder with more room",
+            )
+        if error.errno == errno.ENOTSUP:
+            fail(
+                f"the file system of {root} keeps no extended attributes",
+                "set STRATA_STORE to a folder on another file system (ext4, xfs, btrfs)",
+            )
+        raise
 
 
 main()

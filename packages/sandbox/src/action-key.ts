@@ -5,7 +5,7 @@ import { diffIdOf } from './layers.js';
 import type { Action, Input, KeyParts, LayerStack, SeedRoot } from './types.js';
 
 /** Raised when what an action sees changes in a way that its parts do not tell. */
-const sandboxVersion = 1;
+const sandboxVersion = 2;
 
 /** Whether a root is a seed. */
 export function isSeed(root: LayerStack | SeedRoot): root is SeedRoot {

@@ -1,70 +1,76 @@
 import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { UserError } from '@strata/definitions';
 import { absolutePath, type AbsolutePath } from '@strata/fingerprint';
-import { execa, type ExecaError } from 'execa';
-import { z } from 'zod';
-import type { ErrorReport } from './errors.js';
+import { execa } from 'execa';
+import { parseReport } from './report.js';
 
 /** A script that runs on the host side of the sandbox, by the machine's own Python. */
 export function hostScript(name: string): AbsolutePath {
   return absolutePath(fileURLToPath(new URL(`../host/${name}`, import.meta.url)));
 }
 
-/** What `host/launch.py` reads; without `mounts`, only the user namespace is entered. */
-export interface LaunchSpec {
+/** The machine's Python: without its user's settings, and with UTF-8 whatever the locale is. */
+export const hostPython = ['python3', '-I', '-B', '-X', 'utf8'] as const;
+
+/** A sandbox, as `host/launch.py` makes it. */
+export interface SandboxSpec {
   readonly argv: readonly string[];
   /** An empty folder on which the temporary file systems are mounted. */
-  readonly mounts?: AbsolutePath;
+  readonly mounts: AbsolutePath;
   /** The folder that `toolchain` and `rootfs.lower` may be relative to. */
-  readonly trees?: AbsolutePath;
+  readonly trees: AbsolutePath;
   /** Lower directories from the bottom to the top. */
-  readonly toolchain?: readonly string[];
+  readonly toolchain: readonly string[];
   readonly rootfs?: { readonly lower: readonly string[]; readonly upper: AbsolutePath; readonly work: AbsolutePath };
+  /** Folders of which a part is seen only, mounted at `<mounts>/<name>`; `hidden` as {@link undeclaredPaths} gives it. */
+  readonly parts: readonly {
+    readonly name: string;
+    readonly folder: AbsolutePath;
+    readonly hidden: readonly string[];
+  }[];
+  /** Files below /etc, by name. */
+  readonly etc: Readonly<Record<string, string>>;
+  /** Whether stdin, stdout and stderr are a user's own. */
+  readonly terminal: boolean;
+  /** Whether the groups of the user go along, which may be needed to open a device. */
+  readonly keepGroups: boolean;
   /** Options of bubblewrap. */
-  readonly bwrap?: readonly string[];
+  readonly bwrap: readonly string[];
 }
 
-/** How the command line of a launch reads. */
+/** A tool of the machine that runs in the user namespace only. */
+export interface ToolSpec {
+  readonly argv: readonly string[];
+  readonly keepGroups: false;
+}
+
+/** How the command line of a launch reads. It reports on its file descriptor 3: see {@link machineError}. */
 export async function launchCommand(
-  spec: LaunchSpec,
+  spec: SandboxSpec | ToolSpec,
   folder: AbsolutePath,
 ): Promise<readonly [string, readonly string[]]> {
-  const file = `${folder}/launch.json`;
+  const file = join(folder, 'launch.json');
   await mkdir(folder, { recursive: true });
   await writeFile(file, JSON.stringify(spec));
-  return ['python3', ['-I', hostScript('launch.py'), file, String(process.pid)]];
+  const [python, ...options] = hostPython;
+  return [python, [...options, hostScript('launch.py'), file, String(process.pid)]];
 }
 
-const reportSchema = z.object({
-  message: z.string(),
-  hint: z.string().optional(),
-  details: z.array(z.string()).optional(),
-});
-
-const reportPrefix = '::strata-error:: ';
-
-/** Reads a line `::strata-error:: {json}`; undefined for every other line. */
-export function parseErrorReport(line: string): ErrorReport | undefined {
-  if (!line.startsWith(reportPrefix)) {
-    return undefined;
-  }
-  try {
-    return reportSchema.parse(JSON.parse(line.slice(reportPrefix.length)));
-  } catch {
-    return { message: line.slice(reportPrefix.length) };
-  }
+/** What is known of a command that was launched and failed. */
+export interface Failed {
+  readonly code?: string | undefined;
+  readonly stdio: readonly unknown[];
 }
 
-/** The exit status of `launch.py` where the machine itself cannot run a sandbox. */
-export const machineTrouble = 125;
-
-/** The error for a command of the machine that is not there. */
-export function missingTool(error: unknown): unknown {
-  const { code, message } = error as { code?: string; message: string };
-  return code === 'ENOENT' && message.includes('spawn python3')
-    ? new UserError('python3 is missing on this machine', { hint: 'install the Debian package python3', cause: error })
-    : error;
+/** The error of a launch that this machine, and not the command itself, made fail; undefined where it was the command. */
+export function machineError({ code, stdio }: Failed): UserError | undefined {
+  if (code === 'ENOENT') {
+    return new UserError('python3 is missing on this machine', { hint: 'install the Debian package python3' });
+  }
+  const report = typeof stdio[3] === 'string' && stdio[3] !== '' ? parseReport(stdio[3]) : undefined;
+  return report === undefined ? undefined : new UserError(report.message, { hint: report.hint ?? 'see the message' });
 }
 
 /** What a host tool in the user namespace may be given. */
@@ -76,32 +82,27 @@ export interface NamespaceOptions {
 
 /**
  * Runs a tool of the machine as root of the user namespace in which actions run, so that it can read, own and remove
- * files of all 65,536 ids. Gives back what it printed; throws where it fails.
+ * files of all 65,536 ids. Gives back what it printed. Throws where it fails; a {@link UserError} where this machine
+ * makes it fail.
  */
 export async function inUserNamespace(argv: readonly string[], options: NamespaceOptions): Promise<string> {
-  const [command, words] = await launchCommand({ argv }, options.scratch);
-  try {
-    const { stdout } = await execa(command, words, {
-      stdin: 'ignore',
-      killSignal: 'SIGKILL',
-      ...(options.signal === undefined ? {} : { cancelSignal: options.signal }),
-      ...(options.environment === undefined ? {} : { env: options.environment }),
-    });
-    return stdout;
-  } catch (error) {
-    const { exitCode, stdout, stderr } = error as ExecaError & { stdout?: string; stderr?: string };
-    const report = (stdout ?? '')
-      .split('\n')
-      .map(parseErrorReport)
-      .find((line) => line !== undefined);
-    if (report !== undefined) {
-      throw new UserError(report.message, { hint: report.hint ?? 'see the message', cause: error });
-    }
-    if (exitCode !== undefined && stderr !== undefined) {
-      throw new Error(`${argv[0] ?? ''} failed with status ${exitCode}: ${stderr.split('\n').slice(-5).join('\n')}`, {
-        cause: error,
-      });
-    }
-    throw missingTool(error);
+  const { signal, environment } = options;
+  signal?.throwIfAborted();
+  const [command, words] = await launchCommand({ argv, keepGroups: false }, options.scratch);
+  const result = await execa(command, words, {
+    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+    reject: false,
+    killSignal: 'SIGKILL',
+    ...(signal === undefined ? {} : { cancelSignal: signal }),
+    ...(environment === undefined ? {} : { env: environment }),
+  });
+  if (!result.failed) {
+    return result.stdout;
   }
+  signal?.throwIfAborted();
+  const outcome = result.exitCode === undefined ? (result.signal ?? result.shortMessage) : `status ${result.exitCode}`;
+  throw (
+    machineError(result) ??
+    new Error(`${argv.join(' ')} failed (${outcome}): ${result.stderr.split('\n').slice(-8).join('\n')}`)
+  );
 }

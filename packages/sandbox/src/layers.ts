@@ -1,6 +1,6 @@
 import { parseDigest, type AbsolutePath, type Digest } from '@strata/fingerprint';
 import type { Store } from '@strata/store';
-import { hostScript, inUserNamespace } from './launch.js';
+import { hostPython, hostScript, inUserNamespace } from './launch.js';
 import type { LayerDescriptor, LayerStack } from './types.js';
 
 /** The media type of a layer (OCI image specification, layer.md). */
@@ -17,18 +17,17 @@ export function diffIdOf(layer: LayerDescriptor): Digest {
 /** The folder that holds a layer unpacked, as a lower directory of an overlay. Unpacked once per machine. */
 export async function unpackedLayer(store: Store, layer: LayerDescriptor, signal?: AbortSignal): Promise<AbsolutePath> {
   const diffId = diffIdOf(layer);
-  return store.tree(diffId, async (folder) => {
+  const unpack = async (folder: AbsolutePath): Promise<void> => {
     const file = await store.path(layer);
     const scratch = await store.scratch();
     try {
-      await inUserNamespace(['python3', '-I', hostScript('unpack.py'), file, folder, diffId], {
-        scratch: scratch.path,
-        signal,
-      });
+      const argv = [...hostPython, hostScript('unpack.py'), file, folder, diffId];
+      await inUserNamespace(argv, { scratch: scratch.path, signal });
     } finally {
       await scratch.dispose();
     }
-  });
+  };
+  return store.tree(diffId, unpack, signal);
 }
 
 /** The lower directories of a stack, bottom to top. */

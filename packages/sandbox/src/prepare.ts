@@ -1,11 +1,13 @@
 import { existsSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
-import { join, relative } from 'node:path';
+import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { dirname, join, relative } from 'node:path';
 import { absolutePath, type AbsolutePath } from '@strata/fingerprint';
 import type { Store } from '@strata/store';
 import { isSeed } from './action-key.js';
-import type { LaunchSpec } from './launch.js';
+import { etcFiles } from './etc.js';
+import type { SandboxSpec } from './launch.js';
 import { unpackedLayer, unpackedLayers } from './layers.js';
+import { undeclaredPaths } from './tree-parts.js';
 import type { Action, Input } from './types.js';
 
 /** The environment of every action; an action adds to it. */
@@ -20,12 +22,21 @@ const baseEnvironment: Readonly<Record<string, string>> = {
 /** What an action may see and do, before where its inputs lie is known. */
 export type Runnable = Pick<Action, 'toolchain' | 'rootfs' | 'inputs' | 'argv' | 'environment' | 'devices' | 'hints'>;
 
+/** How a runnable is to be launched. */
+export interface PrepareOptions {
+  readonly network?: boolean;
+  readonly terminal?: boolean;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** An action whose inputs lie on this machine, ready to be launched. */
 export interface Prepared {
-  readonly spec: LaunchSpec;
+  readonly spec: SandboxSpec;
   /** The folder that is `/strata/out` inside. */
   readonly out: AbsolutePath;
 }
+
+type Part = SandboxSpec['parts'][number];
 
 function folderOf(store: Store, folder: AbsolutePath): string {
   // short names: the options of an overlay mount have one page for all of them
@@ -33,52 +44,65 @@ function folderOf(store: Store, folder: AbsolutePath): string {
   return name.startsWith('..') ? folder : name;
 }
 
-async function mountInput(
+/** Makes a folder whose mode is seen inside, whatever the umask is. */
+async function openFolder(...path: string[]): Promise<AbsolutePath> {
+  const folder = absolutePath(join(...path));
+  await mkdir(folder);
+  await chmod(folder, 0o755);
+  return folder;
+}
+
+async function writeText(scratch: AbsolutePath, name: string, text: string): Promise<string> {
+  const file = join(scratch, 'texts', name);
+  await mkdir(dirname(file), { recursive: true });
+  await writeFile(file, text);
+  await chmod(file, 0o644);
+  return file;
+}
+
+/** Where an input lies, and the part of a folder that has to be mounted before it does. */
+async function locateInput(
   store: Store,
   input: Input,
-  scratch: AbsolutePath,
+  [scratch, mounts]: readonly [AbsolutePath, AbsolutePath],
+  partName: string,
   signal: AbortSignal | undefined,
-): Promise<string[]> {
-  const target = `/strata/in/${input.name}`;
+): Promise<{ readonly path: string; readonly part?: Part }> {
   switch (input.kind) {
-    case 'text': {
-      const file = join(scratch, 'texts', input.name);
-      await mkdir(join(file, '..'), { recursive: true });
-      await writeFile(file, input.text);
-      return ['--ro-bind', file, target];
-    }
+    case 'text':
+      return { path: await writeText(scratch, input.name, input.text) };
     case 'file':
-      return ['--ro-bind', input.path, target];
+      return { path: input.path };
     case 'artifact':
-      return ['--ro-bind', await store.path(input.artifact), target];
-    case 'tree':
-      return ['--ro-bind', input.tree.root, target];
+      return { path: await store.path(input.artifact) };
     case 'layer':
-      return ['--ro-bind', await unpackedLayer(store, input.layer, signal), target];
+      return { path: await unpackedLayer(store, input.layer, signal) };
+    case 'tree': {
+      const { root: folder } = input.tree;
+      const hidden = await undeclaredPaths(input.tree);
+      return hidden.length === 0
+        ? { path: folder }
+        : { path: join(mounts, partName), part: { name: partName, folder, hidden } };
+    }
   }
 }
 
-/** Brings everything that an action needs to this machine's disk, and says how to launch it. */
-export async function prepare(
-  store: Store,
-  action: Runnable,
-  scratch: AbsolutePath,
-  options: { readonly network?: boolean; readonly terminal?: boolean; readonly signal?: AbortSignal | undefined } = {},
-): Promise<Prepared> {
-  const folder = async (name: string): Promise<AbsolutePath> => {
-    const path = absolutePath(join(scratch, name));
-    await mkdir(path, { mode: 0o755 });
-    return path;
-  };
-  const [mounts, out, temporary] = [await folder('mounts'), await folder('out'), await folder('tmp')];
-  const toolchain = isSeed(action.toolchain)
-    ? [action.toolchain.folder]
-    : await unpackedLayers(store, action.toolchain, options.signal);
-  const bwrap: string[] = [
+function foldersAbove(inputs: readonly string[]): string[] {
+  const folders = new Set(['/strata', '/strata/in']);
+  for (const name of inputs) {
+    const words = name.split('/');
+    words.slice(0, -1).forEach((_, index) => folders.add(`/strata/in/${words.slice(0, index + 1).join('/')}`));
+  }
+  return [...folders];
+}
+
+function bwrapOptions(action: Runnable, mounts: AbsolutePath, options: PrepareOptions): string[] {
+  return [
     '--unshare-ipc',
     '--unshare-pid',
     ...(options.network === true ? [] : ['--unshare-net']),
     '--unshare-uts',
+    '--unshare-cgroup-try',
     ...['--hostname', 'strata'],
     ...(options.terminal === true ? [] : ['--new-session']),
     '--die-with-parent',
@@ -88,39 +112,60 @@ export async function prepare(
       name,
       value,
     ]),
-    ...['--bind', `${mounts}/root`, '/'],
+    ...['--bind', join(mounts, 'root'), '/'],
     ...['--proc', '/proc'],
     ...['--dev', '/dev'],
     ...['--perms', '1777', '--tmpfs', '/tmp'],
     ...['--perms', '0755', '--tmpfs', '/run'],
     ...['--perms', '1777', '--tmpfs', '/var/tmp'],
-    ...['--bind', out, '/strata/out'],
-    ...['--bind', temporary, '/strata/tmp'],
+    // bubblewrap makes those that are missing for its own user alone
+    ...foldersAbove(action.inputs.map(({ name }) => name)).flatMap((folder) => ['--perms', '0755', '--dir', folder]),
   ];
-  let rootfs: LaunchSpec['rootfs'];
+}
+
+/** Brings everything that an action needs to this machine's disk, and says how to launch it. */
+export async function prepare(
+  store: Store,
+  action: Runnable,
+  scratch: AbsolutePath,
+  options: PrepareOptions = {},
+): Promise<Prepared> {
+  const { signal } = options;
+  const mounts = await openFolder(scratch, 'mounts');
+  const out = await openFolder(scratch, 'out');
+  const toolchain = isSeed(action.toolchain)
+    ? [action.toolchain.folder]
+    : await unpackedLayers(store, action.toolchain, signal);
+  const bwrap = bwrapOptions(action, mounts, options);
+  bwrap.push('--bind', out, '/strata/out', '--bind', await openFolder(scratch, 'tmp'), '/strata/tmp');
+  let rootfs: SandboxSpec['rootfs'];
   if (action.rootfs !== undefined) {
-    rootfs = {
-      lower: (await unpackedLayers(store, action.rootfs.lower, options.signal)).map((path) => folderOf(store, path)),
-      upper: await folder('upper'),
-      work: await folder('work'),
-    };
-    bwrap.push('--bind', `${mounts}/rootfs`, '/strata/root', '--ro-bind', rootfs.upper, '/strata/upper');
+    const lower = await unpackedLayers(store, action.rootfs.lower, signal);
+    const [upper, work] = [await openFolder(scratch, 'upper'), await openFolder(scratch, 'work')];
+    rootfs = { lower: lower.map((path) => folderOf(store, path)), upper, work };
+    bwrap.push('--bind', join(mounts, 'rootfs'), '/strata/root', '--ro-bind', upper, '/strata/upper');
   }
+  const parts: Part[] = [];
   for (const input of action.inputs) {
-    bwrap.push(...(await mountInput(store, input, scratch, options.signal)));
-  }
-  for (const device of action.devices ?? []) {
-    if (existsSync(device)) {
-      bwrap.push('--dev-bind', device, device);
+    const { path, part } = await locateInput(store, input, [scratch, mounts], `tree-${parts.length}`, signal);
+    if (part !== undefined) {
+      parts.push(part);
     }
+    bwrap.push('--ro-bind', path, `/strata/in/${input.name}`);
   }
+  const devices = (action.devices ?? []).filter((device) => existsSync(device));
+  bwrap.push(...devices.flatMap((device) => ['--dev-bind', device, device]));
   bwrap.push('--chdir', '/strata/tmp');
-  const spec: LaunchSpec = {
+  const spec: SandboxSpec = {
     argv: action.argv,
     mounts,
     trees: absolutePath(join(store.root, 'trees')),
     toolchain: toolchain.map((path) => folderOf(store, path)),
     ...(rootfs === undefined ? {} : { rootfs }),
+    parts,
+    etc: await etcFiles(options.network === true),
+    terminal: options.terminal === true,
+    keepGroups: devices.length > 0,
     bwrap,
   };
   return { spec, out };

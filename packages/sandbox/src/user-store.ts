@@ -1,8 +1,7 @@
 import { existsSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { mkdtemp } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { absolutePath } from '@strata/fingerprint';
 import { openStore, storeRoot, type Remover, type Store } from '@strata/store';
 import { inUserNamespace } from './launch.js';
@@ -14,7 +13,7 @@ export const removeInNamespace: Remover = async (folder) => {
   } catch {
     const scratch = absolutePath(await mkdtemp(join(tmpdir(), 'strata-remove-')));
     try {
-      await inUserNamespace(['sh', '-c', 'chmod -R u+rwx "$1"; rm -rf "$1"', 'sh', folder], { scratch });
+      await inUserNamespace(['rm', '--recursive', '--force', folder], { scratch });
     } finally {
       await rm(scratch, { recursive: true, force: true });
     }

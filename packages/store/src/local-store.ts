@@ -159,8 +159,9 @@ class LocalStore implements Store {
     }
   }
 
-  async withLock<T>(name: string, work: () => Promise<T>, onWaiting?: () => void): Promise<T> {
-    const lock = await lockFile(this.#at('locks', name.replace(/[^A-Za-z0-9._-]/g, '_')), 'exclusive', onWaiting);
+  async withLock<T>(name: string, work: () => Promise<T>, onWaiting?: () => void, signal?: AbortSignal): Promise<T> {
+    const file = this.#at('locks', name.replace(/[^A-Za-z0-9._-]/g, '_'));
+    const lock = await lockFile(file, 'exclusive', onWaiting, signal);
     try {
       return await work();
     } finally {
@@ -168,7 +169,7 @@ class LocalStore implements Store {
     }
   }
 
-  async tree(name: Digest, make: (folder: AbsolutePath) => Promise<void>): Promise<AbsolutePath> {
+  async tree(name: Digest, make: (folder: AbsolutePath) => Promise<void>, signal?: AbortSignal): Promise<AbsolutePath> {
     const short = hexOf(name).slice(0, 16);
     const folder = this.#at('trees', short);
     const label = this.#at('trees', `${short}.json`);
@@ -179,7 +180,7 @@ class LocalStore implements Store {
     if ((await holder()) === name) {
       return folder;
     }
-    return this.withLock(`tree-${short}`, async () => {
+    const makeOnce = async (): Promise<AbsolutePath> => {
       const current = await holder();
       if (current !== undefined && current !== name) {
         throw new Error(`${name} and ${current} share their first 16 hex digits`);
@@ -201,7 +202,8 @@ class LocalStore implements Store {
         }
       }
       return folder;
-    });
+    };
+    return this.withLock(`tree-${short}`, makeOnce, undefined, signal);
   }
 
   async scratch(): Promise<Scratch> {

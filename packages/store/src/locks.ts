@@ -8,13 +8,19 @@ export interface Lock {
   release(): Promise<void>;
 }
 
-async function flock(file: AbsolutePath, options: readonly string[]): Promise<Lock | undefined> {
+async function flock(file: AbsolutePath, options: readonly string[], signal?: AbortSignal): Promise<Lock | undefined> {
+  signal?.throwIfAborted();
   // `cat` ends when this process does, however it ends, and the kernel frees the lock with it
   const holder = spawn('flock', [...options, file, 'sh', '-c', 'echo locked; exec cat'], {
     stdio: ['pipe', 'pipe', 'ignore'],
   });
   const exited = once(holder, 'exit');
   exited.catch(() => undefined);
+  const stopWaiting = (): void => {
+    holder.kill('SIGKILL');
+    holder.stdin.destroy();
+  };
+  signal?.addEventListener('abort', stopWaiting, { once: true });
   const locked = await new Promise<boolean>((resolve, reject) => {
     holder.once('error', (cause) => {
       reject(new UserError('flock cannot be started', { hint: 'install the Debian package util-linux', cause }));
@@ -25,8 +31,11 @@ async function flock(file: AbsolutePath, options: readonly string[]): Promise<Lo
     holder.stdout.once('data', () => {
       resolve(true);
     });
+  }).finally(() => {
+    signal?.removeEventListener('abort', stopWaiting);
   });
   if (!locked) {
+    signal?.throwIfAborted();
     return undefined;
   }
   // a lock that is held until the process ends may not keep the process from ending
@@ -48,19 +57,21 @@ async function flock(file: AbsolutePath, options: readonly string[]): Promise<Lo
  * for us.
  *
  * @param onWaiting called once if another process holds the lock
+ * @param signal ends the waiting; its reason is thrown
  */
 export async function lockFile(
   file: AbsolutePath,
   mode: 'exclusive' | 'shared',
   onWaiting?: () => void,
+  signal?: AbortSignal,
 ): Promise<Lock> {
   const option = mode === 'exclusive' ? '--exclusive' : '--shared';
-  const free = await flock(file, [option, '--nonblock']);
+  const free = await flock(file, [option, '--nonblock'], signal);
   if (free !== undefined) {
     return free;
   }
   onWaiting?.();
-  const lock = await flock(file, [option]);
+  const lock = await flock(file, [option], signal);
   if (lock === undefined) {
     throw new UserError(`${file} cannot be locked`, { hint: 'see whether its file system supports flock(2)' });
   }

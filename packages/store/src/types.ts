@@ -56,14 +56,14 @@ export interface Store {
   lookup(key: ActionKey): Promise<ActionResult | undefined>;
   record(key: ActionKey, result: ActionResult): Promise<void>;
 
-  /** Runs `work` while no other process of this machine holds the lock of that name; the kernel frees it when the holder dies. */
-  withLock<T>(name: string, work: () => Promise<T>, onWaiting?: () => void): Promise<T>;
+  /** Runs `work` while no other process of this machine holds the lock of that name; the kernel frees it when the holder dies. `signal` ends the waiting. */
+  withLock<T>(name: string, work: () => Promise<T>, onWaiting?: () => void, signal?: AbortSignal): Promise<T>;
 
   /**
    * The folder that holds something in unpacked form, made once per machine: `make` fills a folder aside, which is then
    * renamed to `trees/<first 16 hex digits of name>`. Short, since overlayfs mounts have room for few long paths.
    */
-  tree(name: Digest, make: (folder: AbsolutePath) => Promise<void>): Promise<AbsolutePath>;
+  tree(name: Digest, make: (folder: AbsolutePath) => Promise<void>, signal?: AbortSignal): Promise<AbsolutePath>;
 
   scratch(): Promise<Scratch>;
   /** Deletes everything in the store. Throws a UserError while another process works in it. */
