@@ -8,8 +8,8 @@ describe('the example OS, from definitions to a booted image', () => {
   let workspace: Workspace;
 
   beforeAll(() => {
-    workspace = new Workspace();
-  });
+    workspace = new Workspace('own');
+  }, 2 * minutes);
 
   afterAll(() => {
     workspace.dispose();

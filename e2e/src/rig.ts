@@ -47,8 +47,12 @@ function outcome(status: number | null, output: string): Outcome {
 export class Workspace {
   readonly root: string;
   readonly #environment: NodeJS.ProcessEnv;
+  readonly #store: string | undefined;
 
-  constructor() {
+  /**
+   * @param store whether it uses the store of all tests, or one of its own that knows only what that one knows now
+   */
+  constructor(store: 'shared' | 'own' = 'shared') {
     this.root = mkdtempSync('/var/tmp/strata-e2e-');
     cpSync(join(repositoryRoot, 'examples/ram-os'), join(this.root, 'os'), { recursive: true });
     for (const file of ['nx.json', '.gitignore']) {
@@ -64,6 +68,14 @@ export class Workspace {
       NX_CACHE_DIRECTORY: join(this.root, '.nx-cache'),
     };
     appendFileSync(join(this.root, '.gitignore'), '.nx-cache\n');
+    if (store === 'own') {
+      this.#store = `${this.root}-store`;
+      mkdirSync(this.#store, { mode: 0o700 });
+      for (const part of ['blobs', 'actions']) {
+        cpSync(join(process.env['STRATA_STORE'] ?? '', part), join(this.#store, part), { recursive: true });
+      }
+      this.#environment['STRATA_STORE'] = this.#store;
+    }
     this.git('init', '--quiet');
     this.commit('start');
   }
@@ -123,6 +135,10 @@ export class Workspace {
   }
 
   dispose(): void {
+    if (this.#store !== undefined) {
+      this.strata('store', 'clear');
+      rmSync(this.#store, { recursive: true, force: true });
+    }
     rmSync(this.root, { recursive: true, force: true });
   }
 

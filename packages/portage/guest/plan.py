@@ -68,6 +68,7 @@ def write_parents(plans: list[dict]) -> None:
 
 def resolve(atoms: list[str]) -> "depgraph":
     """Portage's own answer. Ends the action with Portage's words where it refuses."""
+    import portage.output
     from _emerge.actions import load_emerge_config
     from _emerge.create_depgraph_params import create_depgraph_params
     from _emerge.depgraph import backtrack_depgraph
@@ -86,6 +87,7 @@ def resolve(atoms: list[str]) -> "depgraph":
         "--root-deps": None,
     }
     options = {name: value for name, value in options.items() if value is not None}
+    portage.output.nocolor()
     words = io.StringIO()
     with redirect_stdout(words), redirect_stderr(words):
         config = load_emerge_config(action=None, args=[], opts=options)
