@@ -11,6 +11,7 @@ import {
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { stripVTControlCharacters } from 'node:util';
 import type { LayerStack } from '@strata/sandbox';
 
 /** The repository that is tested. */
@@ -149,6 +150,7 @@ export class Workspace {
       encoding: 'utf8',
       maxBuffer: 1 << 28,
     });
-    return outcome(status, `${stdout}${stderr}`);
+    // Nx prints colours into pipes too where it believes itself in CI
+    return outcome(status, stripVTControlCharacters(`${stdout}${stderr}`));
   }
 }
