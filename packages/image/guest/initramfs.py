@@ -4,6 +4,7 @@ import json
 import lzma
 import os
 import re
+import shutil
 import stat
 import subprocess
 import sys
@@ -12,19 +13,29 @@ from typing import NoReturn
 EPOCH = int(os.environ["SOURCE_DATE_EPOCH"])
 MODULES = "/strata/in/modules/usr/lib/modules"
 OUTPUT = "/strata/out/initramfs"
-COMPRESS = {
-    "zstd": ["zstd", "--quiet", "-T1", "--stdout"],
-    # the kernel's decoders know CRC32 only, and lz4's old frames only
-    "xz": ["xz", "--check=crc32", "--threads=1", "--stdout"],
-    "gzip": ["gzip", "--no-name", "--stdout"],
-    "lz4": ["lz4", "-l", "-c"],
-    "none": ["cat"],
-}
+# the highest level that each takes
+LEVELS = {"zstd": 22, "xz": 9, "gzip": 9, "lz4": 12}
 
 
 def fail(message: str, hint: str) -> NoReturn:
     print("::strata-error:: " + json.dumps({"message": message, "hint": hint}), flush=True)
     sys.exit(1)
+
+
+def compressor(algorithm: str, level: int | None, size: int) -> list[str]:
+    """The command that compresses its input, of a known size in bytes, so that the kernel can read it."""
+    if level is not None and level > LEVELS.get(algorithm, 22):
+        fail(f"{algorithm} has no level {level}", f"choose a level from 1 to {LEVELS[algorithm]} under `compression:`")
+    levels = [] if level is None else [f"-{level}"]
+    return {
+        # the size keeps the window, for which the kernel has to find memory, from being larger than what it holds
+        "zstd": ["zstd", "--quiet", "-T1", f"--stream-size={size}", "--ultra", *levels, "--stdout"],
+        # the kernel's decoders know CRC32 only, and lz4's old frames only
+        "xz": ["xz", "--check=crc32", "--threads=1", *levels, "--stdout"],
+        "gzip": ["gzip", "--no-name", *levels, "--stdout"],
+        "lz4": ["lz4", "-l", *levels, "-c"],
+        "none": ["cat"],
+    }[algorithm]
 
 
 def normal(name: str) -> str:
@@ -101,7 +112,7 @@ def module_order(version: str, wanted: list[str]) -> list[str]:
         if normal(name) in depends:
             visit(depends[normal(name)][0])
         elif normal(name) not in built_in:
-            fail(f"the kernel {version} has no module {name}", "correct the name under `modules:`; see modules.dep of the kernel")
+            fail(f"the kernel {version} has no module {name}", "correct the name under `modules:`, or add it to the kernel's config")
     return order
 
 
@@ -115,38 +126,51 @@ def module_content(path: str) -> bytes:
     return content
 
 
-def main() -> None:
-    with open("/strata/in/spec.json", encoding="utf-8") as file:
-        spec = json.load(file)
-    with open("/strata/in/kernel.json", encoding="utf-8") as file:
-        version = json.load(file)["version"]
-    busybox = next((path for path in ("/usr/bin/busybox", "/bin/busybox") if os.path.exists(path)), None)
-    if busybox is None:
-        fail("busybox is missing in the toolchain", "add the Debian package busybox-static to the toolchain's packages")
+def files(version: str, wanted: list[str], root: str, busybox: str) -> Cpio:
     cpio = Cpio()
     for folder in ("bin", "dev", "etc", "modules", "proc", "run", "sys"):
         cpio.folder(folder)
     cpio.add("dev/console", stat.S_IFCHR | 0o600, device=(5, 1))
     cpio.add("dev/null", stat.S_IFCHR | 0o666, device=(1, 3))
     with open(busybox, "rb") as file:
-        cpio.add("bin/busybox", stat.S_IFREG | 0o755, file.read())
+        program = file.read()
+    # the name of the dynamic loader stands right behind an ELF file's headers
+    if b"/ld-linux" in program[:4096]:
+        fail("busybox in the toolchain is not static", "put the Debian package busybox-static into the toolchain instead of busybox")
+    cpio.add("bin/busybox", stat.S_IFREG | 0o755, program)
     for applet in ("sh", "mount"):
         cpio.add(f"bin/{applet}", stat.S_IFLNK | 0o777, b"busybox")
-    order = module_order(version, spec["modules"])
-    for index, module in enumerate(order):
-        name = f"modules/{index:03}-{normal(module)}.ko"
-        cpio.add(name, stat.S_IFREG | 0o644, module_content(f"{MODULES}/{version}/{module}"))
-    cpio.add("etc/strata-root", stat.S_IFREG | 0o644, f"{spec['root']}\n".encode())
+    order = module_order(version, wanted)
+    for module in order:
+        content = module_content(f"{MODULES}/{version}/{module}")
+        cpio.add(f"modules/{normal(module)}.ko", stat.S_IFREG | 0o644, content)
+    names = "".join(f"{normal(module)}.ko\n" for module in order)
+    cpio.add("etc/strata-modules", stat.S_IFREG | 0o644, names.encode())
+    cpio.add("etc/strata-root", stat.S_IFREG | 0o644, f"{root}\n".encode())
     with open("/strata/in/bin/init", "rb") as file:
         cpio.add("init", stat.S_IFREG | 0o755, file.read())
-    compression = spec["compression"]
-    command = list(COMPRESS[compression["algorithm"]])
-    if "level" in compression and compression["algorithm"] != "none":
-        command.append(f"-{compression['level']}")
-        if compression["algorithm"] == "zstd" and compression["level"] > 19:
-            command.append("--ultra")
+    return cpio
+
+
+def main() -> None:
+    with open("/strata/in/spec.json", encoding="utf-8") as file:
+        spec = json.load(file)
+    with open("/strata/in/kernel.json", encoding="utf-8") as file:
+        kernel = json.load(file)
+    algorithm = spec["compression"]["algorithm"]
+    if algorithm not in ("none", *kernel["initramfs"]):
+        known = ", ".join([*kernel["initramfs"], "none"])
+        fail(f"the kernel cannot read an initramfs compressed with {algorithm}", f"choose one of {known} under `compression:`")
+    busybox = next((path for path in ("/usr/bin/busybox", "/bin/busybox") if os.path.exists(path)), None)
+    if busybox is None:
+        fail("busybox is missing in the toolchain", "add the Debian package busybox-static to the toolchain's packages")
+    archive = files(kernel["version"], spec["modules"], spec["root"], busybox).finish()
+    command = compressor(algorithm, spec["compression"].get("level"), len(archive))
+    if shutil.which(command[0]) is None:
+        fail(f"{command[0]} is missing in the toolchain", f"add it to the toolchain's packages, or choose another compression than {algorithm}")
     with open(OUTPUT, "wb") as file:
-        subprocess.run(command, input=cpio.finish(), stdout=file, check=True)
+        if subprocess.run(command, input=archive, stdout=file, check=False).returncode != 0:
+            sys.exit(f"{command[0]} failed")
 
 
 main()

@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from typing import NoReturn
 
 sys.path.insert(0, "/strata/in/bin")
@@ -19,9 +20,31 @@ import pack  # noqa: E402
 WORK = "/strata/tmp"
 OUT = "/strata/out"
 TREE = f"{WORK}/modules"
+BOOT_IMAGE = "arch/x86/boot/bzImage"
 
-# what an image that runs from RAM cannot do without; `a|b`: one of them
-NEEDED = ("BLK_DEV_INITRD", "BLK_DEV_LOOP", "DEVTMPFS", "OVERLAY_FS", "SQUASHFS", "SQUASHFS_ZSTD", "TMPFS", "VIRTIO_BLK", "VIRTIO_PCI")
+# options of the kernel by the compression that they can read
+SQUASHFS = {"gzip": "SQUASHFS_ZLIB", "lz4": "SQUASHFS_LZ4", "xz": "SQUASHFS_XZ", "zstd": "SQUASHFS_ZSTD"}
+INITRAMFS = {"gzip": "RD_GZIP", "lz4": "RD_LZ4", "xz": "RD_XZ", "zstd": "RD_ZSTD"}
+
+# what an image that runs from RAM cannot do without, and a virtual machine that boots it; of several, one
+NEEDED = (
+    ("BINFMT_ELF",),
+    ("BINFMT_SCRIPT",),
+    ("BLK_DEV_INITRD",),
+    ("BLK_DEV_LOOP",),
+    ("DEVTMPFS",),
+    ("OVERLAY_FS",),
+    ("PROC_FS",),
+    ("SQUASHFS",),
+    tuple(SQUASHFS[name] for name in ("zstd", "xz", "gzip", "lz4")),
+    ("SYSFS",),
+    ("TMPFS",),
+    ("VIRTIO_BLK",),
+    ("VIRTIO_PCI",),
+)
+
+# Debian's packages of what a build starts, where they are not named like the command
+PACKAGES = {"depmod": "kmod", "dpkg-deb": "dpkg", "ar": "binutils", "xz": "xz-utils"}
 
 
 def fail(message: str, hint: str) -> NoReturn:
@@ -29,49 +52,91 @@ def fail(message: str, hint: str) -> NoReturn:
     sys.exit(1)
 
 
-def progress(phase: str) -> None:
-    print("::strata:: " + json.dumps({"phase": phase}), flush=True)
+def progress(phase: str, **more: object) -> None:
+    print("::strata:: " + json.dumps({"phase": phase, **more}), flush=True)
 
 
-def check_config(text: str) -> None:
-    enabled = set(re.findall(r"^CONFIG_(\w+)=[ym]$", text, re.MULTILINE))
-    missing = [name for name in NEEDED if name not in enabled]
+def require(*commands: str) -> None:
+    missing = [command for command in commands if shutil.which(command) is None]
     if missing:
-        fail(f"the kernel's config lacks {', '.join(f'CONFIG_{name}' for name in missing)}", "add them to the config as =y or =m")
+        packages = " ".join(dict.fromkeys(PACKAGES.get(command, command) for command in missing))
+        fail(f"{', '.join(missing)} missing in the toolchain", f"add to the toolchain's Debian packages: {packages}")
+
+
+def run(*command: str, folder: str = WORK, environment: dict[str, str] | None = None) -> None:
+    """Runs a command whose own last lines say enough where it fails."""
+    sys.stdout.flush()
+    status = subprocess.run(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, check=False).returncode
+    if status != 0:
+        sys.exit(f"{command[0]} failed with status {status}")
+
+
+def enabled_options(config: str) -> set[str]:
+    with open(config, encoding="utf-8") as file:
+        return set(re.findall(r"^CONFIG_(\w+)=[ym]$", file.read(), re.MULTILINE))
+
+
+def check_config(enabled: set[str]) -> None:
+    missing = [" or ".join(f"CONFIG_{name}" for name in names) for names in NEEDED if enabled.isdisjoint(names)]
+    if missing:
+        fail(f"the kernel's config lacks {', '.join(missing)}", "add them to the config as =y or =m, with what they depend on")
 
 
 def write_outputs(vmlinuz: str, config: str, version: str) -> None:
     shutil.copyfile(vmlinuz, f"{OUT}/vmlinuz")
     shutil.copyfile(config, f"{OUT}/config")
-    os.makedirs(f"{TREE}/usr/lib/modules/{version}", exist_ok=True)
+    folder = f"{TREE}/usr/lib/modules/{version}"
+    os.makedirs(folder, exist_ok=True)
     for leftover in ("build", "source"):
-        path = f"{TREE}/usr/lib/modules/{version}/{leftover}"
-        if os.path.islink(path):
-            os.unlink(path)
-    if not os.path.exists(f"{TREE}/lib"):
+        if os.path.islink(f"{folder}/{leftover}"):
+            os.unlink(f"{folder}/{leftover}")
+    if os.path.exists(f"{folder}/modules.order"):
+        # depmod looks below /lib; the link goes again, since in a layer it would stand in a root's way
         os.symlink("usr/lib", f"{TREE}/lib")
-    if os.path.exists(f"{TREE}/usr/lib/modules/{version}/modules.order"):
-        subprocess.run(["depmod", "--basedir", TREE, version], check=True)
-    os.unlink(f"{TREE}/lib")
+        run("depmod", "--basedir", TREE, version)
+        os.unlink(f"{TREE}/lib")
+    enabled = enabled_options(config)
+    description = {
+        "version": version,
+        "initramfs": sorted(name for name, option in INITRAMFS.items() if option in enabled),
+        "squashfs": sorted(name for name, option in SQUASHFS.items() if option in enabled),
+    }
     with open(f"{OUT}/kernel.json", "w", encoding="utf-8") as file:
-        json.dump({"version": version}, file)
+        json.dump(description, file, sort_keys=True)
     progress("pack")
     pack.pack_layer(pack.tree_entries(TREE, None), "modules.tar.zst", [])
 
 
-def prebuilt() -> None:
+def extract_package(package: str, folder: str) -> None:
+    """Extracts a Debian package (deb(5): an ar archive with a tar of the files in it), with dpkg or without."""
     progress("unpack")
-    subprocess.run(["dpkg-deb", "--extract", "/strata/in/kernel.deb", f"{WORK}/deb"], check=True)
-    (config,) = glob.glob(f"{WORK}/deb/boot/config-*") or [None]
-    if config is None:
+    os.makedirs(folder)
+    if shutil.which("dpkg-deb") is not None:
+        run("dpkg-deb", "--extract", package, folder)
+        return
+    require("ar", "tar")
+    members = subprocess.run(["ar", "t", package], capture_output=True, text=True, check=False).stdout.split()
+    data = next((name for name in members if name.startswith("data.tar")), None)
+    if data is None:
+        fail("this is no Debian package", "correct the lock file, or write it anew with strata update")
+    run("ar", "x", package, data)
+    run("tar", "--extract", "--file", f"{WORK}/{data}", "--directory", folder)
+
+
+def prebuilt() -> None:
+    deb = f"{WORK}/deb"
+    extract_package("/strata/in/kernel.deb", deb)
+    configs = sorted(glob.glob(f"{deb}/boot/config-*"))
+    if len(configs) != 1:
         fail("the package holds no kernel", "name the package of the kernel itself, not a meta package")
+    (config,) = configs
     version = os.path.basename(config).removeprefix("config-")
-    with open(config, encoding="utf-8") as file:
-        check_config(file.read())
-    modules = next(path for path in (f"{WORK}/deb/usr/lib/modules", f"{WORK}/deb/lib/modules") if os.path.isdir(path))
+    check_config(enabled_options(config))
+    modules = next((path for path in (f"{deb}/usr/lib/modules", f"{deb}/lib/modules") if os.path.isdir(path)), None)
     os.makedirs(f"{TREE}/usr/lib")
-    os.rename(modules, f"{TREE}/usr/lib/modules")
-    write_outputs(f"{WORK}/deb/boot/vmlinuz-{version}", config, version)
+    if modules is not None:
+        os.rename(modules, f"{TREE}/usr/lib/modules")
+    write_outputs(f"{deb}/boot/vmlinuz-{version}", config, version)
 
 
 def source_folder() -> str:
@@ -79,51 +144,111 @@ def source_folder() -> str:
     with open(source, "rb") as file:
         is_package = file.read(8) == b"!<arch>\n"
     if is_package:
-        subprocess.run(["dpkg-deb", "--extract", source, f"{WORK}/deb"], check=True)
-        source = next(iter(glob.glob(f"{WORK}/deb/usr/src/linux-source-*.tar.*")))
-    os.makedirs(f"{WORK}/source")
-    subprocess.run(["tar", "--extract", "--file", source, "--directory", f"{WORK}/source", "--strip-components=1"], check=True)
-    return f"{WORK}/source"
+        extract_package(source, f"{WORK}/deb")
+        tarballs = glob.glob(f"{WORK}/deb/usr/src/linux-source-*.tar.*")
+        if len(tarballs) != 1:
+            fail("the package holds no kernel's source", "name a package such as linux-source-6.12, not a meta package")
+        (source,) = tarballs
+    progress("unpack")
+    folder = f"{WORK}/source"
+    os.makedirs(folder)
+    run("tar", "--extract", "--file", source, "--directory", folder, "--strip-components=1")
+    if is_package:
+        shutil.rmtree(f"{WORK}/deb")
+    if not os.path.exists(f"{folder}/scripts/kconfig/merge_config.sh"):
+        fail("the source is not a kernel's", "name a tarball whose one folder is the kernel's source tree")
+    return folder
+
+
+class Source:
+    """A kernel's source tree, and how its makefile is called: the same bytes whoever calls it, where and when."""
+
+    def __init__(self, folder: str, jobs: str) -> None:
+        self.folder = folder
+        self.jobs = jobs
+        built = time.gmtime(int(os.environ["SOURCE_DATE_EPOCH"]))
+        self.environment = {
+            **os.environ,
+            "KBUILD_BUILD_TIMESTAMP": time.strftime("%a %b %e %H:%M:%S UTC %Y", built),
+            "KBUILD_BUILD_USER": "strata",
+            "KBUILD_BUILD_HOST": "strata",
+            "KBUILD_BUILD_VERSION": "1",
+            "LOCALVERSION": "",
+        }
+
+    def make(self, *words: str) -> None:
+        run("make", *words, folder=self.folder, environment=self.environment)
+
+    def answer(self, target: str) -> str:
+        command = ["make", "--silent", target]
+        return subprocess.run(
+            command, cwd=self.folder, env=self.environment, stdout=subprocess.PIPE, text=True, check=True
+        ).stdout.strip()
+
+    def configure(self, base: str, fragment: str) -> None:
+        progress("configure")
+        self.make(base)
+        merge = ("sh", "scripts/kconfig/merge_config.sh", "-m", ".config", fragment)
+        run(*merge, folder=self.folder, environment=self.environment)
+        self.make("olddefconfig")
+        with open(fragment, encoding="utf-8") as file:
+            wanted = set(re.findall(r"^CONFIG_(\w+)=[ym]$", file.read(), re.MULTILINE))
+        for name in sorted(wanted - enabled_options(self.config)):
+            print(f"strata: the kernel does not take CONFIG_{name}: unknown, or what it depends on is off", flush=True)
+
+    def compile(self, *targets: str) -> None:
+        require("gcc", "ld", "bc", "perl")
+        command = ["make", f"-j{self.jobs}", *targets]
+        done, shown = 0, 0.0
+        with subprocess.Popen(
+            command,
+            cwd=self.folder,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        ) as process:
+            assert process.stdout is not None
+            for line in process.stdout:
+                sys.stdout.write(line)
+                compiled = re.match(r"  (?:CC|AS)(?: \[M\])? +(\S+)", line)
+                if compiled is not None:
+                    done += 1
+                    if time.monotonic() - shown > 1:
+                        shown = time.monotonic()
+                        progress("compile", subject=compiled.group(1), done=done, unit="files")
+        sys.stdout.flush()
+        if process.returncode != 0:
+            sys.exit(f"make failed with status {process.returncode}")
+
+    @property
+    def config(self) -> str:
+        return f"{self.folder}/.config"
 
 
 def from_source(base: str) -> None:
-    progress("unpack")
-    folder = source_folder()
-    environment = {
-        **os.environ,
-        "KBUILD_BUILD_TIMESTAMP": "@" + os.environ["SOURCE_DATE_EPOCH"],
-        "KBUILD_BUILD_USER": "strata",
-        "KBUILD_BUILD_HOST": "strata",
-        "KBUILD_BUILD_VERSION": "1",
-        "LOCALVERSION": "",
-    }
-    jobs = f"-j{os.environ.get('STRATA_JOBS', '1')}"
-
-    def make(*targets: str) -> None:
-        subprocess.run(["make", "-C", folder, *targets], env=environment, stdin=subprocess.DEVNULL, check=True)
-
-    progress("configure")
-    if base == "tinyconfig":
-        make("tinyconfig")
-    else:
-        make(base)
-    subprocess.run(
-        ["scripts/kconfig/merge_config.sh", "-m", ".config", "/strata/in/config"], cwd=folder, env=environment, check=True
-    )
-    make("olddefconfig")
-    with open(f"{folder}/.config", encoding="utf-8") as file:
-        check_config(file.read())
-    progress("compile")
-    make(jobs, "bzImage")
-    with open(f"{folder}/.config", encoding="utf-8") as file:
-        has_modules = "CONFIG_MODULES=y" in file.read()
-    version = subprocess.run(
-        ["make", "-s", "-C", folder, "kernelrelease"], env=environment, capture_output=True, text=True, check=True
-    ).stdout.strip()
+    require("make", "flex", "bison", "gcc", "tar", "xz")
+    source = Source(source_folder(), os.environ.get("STRATA_JOBS", "1"))
+    source.configure(base, "/strata/in/config")
+    enabled = enabled_options(source.config)
+    check_config(enabled)
+    if "OBJTOOL" in enabled and not os.path.exists("/usr/include/gelf.h"):
+        fail("this kernel needs libelf to be built", "add the Debian package libelf-dev to the toolchain's packages")
+    has_modules = "MODULES" in enabled
     if has_modules:
-        make(jobs, "modules")
-        make("modules_install", f"INSTALL_MOD_PATH={TREE}/usr", "INSTALL_MOD_STRIP=1", "DEPMOD=true")
-    write_outputs(f"{folder}/arch/x86/boot/bzImage", f"{folder}/.config", version)
+        require("depmod")
+    source.compile("bzImage", *(["modules"] if has_modules else []))
+    version = source.answer("kernelrelease")
+    if has_modules:
+        source.make("modules_install", f"INSTALL_MOD_PATH={TREE}/usr", "INSTALL_MOD_STRIP=1", "DEPMOD=true")
+    else:
+        # so that whoever asks for a module finds that it is built in
+        folder = f"{TREE}/usr/lib/modules/{version}"
+        os.makedirs(folder)
+        shutil.copyfile(f"{source.folder}/modules.builtin", f"{folder}/modules.builtin")
+    write_outputs(f"{source.folder}/{BOOT_IMAGE}", source.config, version)
 
 
 def main() -> None:

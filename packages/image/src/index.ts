@@ -19,7 +19,7 @@ export {
 export { devicesOf, type Device } from './devices.js';
 export { exportFiles } from './export.js';
 export { initramfsAction, type InitramfsParameters } from './initramfs.js';
-export { prebuiltKernelAction, sourceKernelAction } from './kernel.js';
+export { parseKernelDescription, prebuiltKernelAction, sourceKernelAction, type KernelDescription } from './kernel.js';
 export { formatBytes, formatSizeReport, parseSizeReport, type SizeReport } from './size-report.js';
 export { squashfsAction, squashfsMediaType, type SquashfsCompression, type SquashfsParameters } from './squashfs.js';
 export { DebianSourceMirror } from './debian/source-mirror.js';

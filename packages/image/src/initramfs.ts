@@ -1,19 +1,18 @@
-import type { Action, LayerDescriptor, LayerStack } from '@strata/sandbox';
+import { scriptInput, type Action, type LayerDescriptor, type LayerStack } from '@strata/sandbox';
 import type { Descriptor } from '@strata/store';
 import { guestScript, guestScripts, specInput } from './guest-scripts.js';
-import { scriptInput } from '@strata/sandbox';
 
 /** What an initramfs is made of. */
 export interface InitramfsParameters {
   readonly label: string;
   /** Holds a static busybox. */
   readonly toolchain: LayerStack;
-  /** The kernel's modules, and the file that tells its version. */
   readonly modules: LayerDescriptor;
+  /** `kernel.json` of the kernel. */
   readonly kernel: Descriptor;
   /** Names of modules; what they depend on comes with them. */
   readonly include: readonly string[];
-  /** A device, or `LABEL=…`. */
+  /** A device, or `LABEL=…` of a partition. `strata.root=` on the kernel's command line comes first. */
   readonly root: string;
   readonly compression: {
     readonly algorithm: 'zstd' | 'gzip' | 'xz' | 'lz4' | 'none';

@@ -1,6 +1,7 @@
 import type { AbsolutePath } from '@strata/fingerprint';
 import { layerMediaType, type Action, type LayerStack } from '@strata/sandbox';
 import type { Descriptor } from '@strata/store';
+import { z } from 'zod';
 import { guestScripts, specInput } from './guest-scripts.js';
 
 /** What every kernel action leaves. */
@@ -11,7 +12,24 @@ const kernelOutputs = {
   'modules.tar.zst': layerMediaType,
 } as const;
 
-/** The action that takes a kernel out of its Debian package. */
+const descriptionSchema = z.object({
+  version: z.string(),
+  initramfs: z.array(z.string()),
+  squashfs: z.array(z.string()),
+});
+
+/** What a kernel says of itself: its version, and the compressions that it can read of an initramfs and a squashfs. */
+export type KernelDescription = z.output<typeof descriptionSchema>;
+
+/** Reads `kernel.json`. */
+export function parseKernelDescription(text: string): KernelDescription {
+  return descriptionSchema.parse(JSON.parse(text));
+}
+
+/**
+ * The action that takes a kernel out of its Debian package. It fails where the kernel's config lacks what an image that
+ * runs from RAM needs.
+ */
 export function prebuiltKernelAction(parameters: {
   readonly label: string;
   readonly toolchain: LayerStack;
@@ -31,7 +49,10 @@ export function prebuiltKernelAction(parameters: {
   };
 }
 
-/** The action that builds a kernel from source. */
+/**
+ * The action that builds a kernel from source. It fails before anything is compiled where the config lacks what an image
+ * that runs from RAM needs.
+ */
 export function sourceKernelAction(parameters: {
   readonly label: string;
   readonly toolchain: LayerStack;

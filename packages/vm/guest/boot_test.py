@@ -3,6 +3,7 @@
 Leaves `result.json`. The console goes to the standard output.
 """
 
+import codecs
 import json
 import os
 import re
@@ -13,20 +14,53 @@ import time
 from typing import NoReturn
 
 SHOWN = 25
-PANIC = re.compile(r"Kernel panic - not syncing|^strata: .*(?:did not appear|does not fit|holds no squashfs|has no )", re.MULTILINE)
-ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[A-Za-z]|[()][A-Z0-9]|[=>])|\r|\x00")
+# the kernel's last words, or those of the init of an initramfs of ours
+FATAL = re.compile(r"Kernel panic - not syncing.*|^strata: error: .*", re.MULTILINE)
+FATAL_GRACE = 0.5
+ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[A-Za-z]|[()][A-Z0-9]|[=>78])|\r|\x00|\x07")
+HALF_ESCAPE = re.compile(r"\x1b(?:\[[0-9;?]*|[()])?$")
+KERNEL_LINE = re.compile(r"\[ *\d+\.\d{6}\]")
+# a line that is typed: line editors of small shells take 1,023 bytes, and each is echoed by an emulated processor
+TYPED = 400
+
+
+def is_pattern(text: str) -> bool:
+    return len(text) > 2 and text.startswith("/") and text.endswith("/")
+
+
+def matches(expected: str, actual: str) -> bool:
+    if is_pattern(expected):
+        return re.search(expected[1:-1], actual) is not None
+    return actual.strip() == expected.strip()
+
+
+def expectation(text: str) -> re.Pattern[str]:
+    return re.compile(text[1:-1], re.MULTILINE) if is_pattern(text) else re.compile(re.escape(text))
+
+
+def report(message: str, hint: str, details: list[str]) -> NoReturn:
+    print("::strata-error:: " + json.dumps({"message": message, "hint": hint, "details": details}), flush=True)
+    sys.exit(1)
 
 
 class Console:
     """The serial console of a machine: what it printed, and who types."""
 
-    def __init__(self, process: subprocess.Popen, deadline: float) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], timeout: int) -> None:
+        assert process.stdin is not None and process.stdout is not None
         self.process = process
-        self.deadline = deadline
+        self.input = process.stdin.fileno()
+        self.output = process.stdout.fileno()
+        self.timeout = timeout
+        self.deadline = time.monotonic() + timeout
+        self.decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self.undecided = ""
         self.text = ""
         self.seen = 0
+        self.logged = 0
+        self.fatal_from = 0
         self.step = ""
-        self.partial = ""
+        self.kernel_is_quiet = False
 
     def fail(self, message: str, end: int | None = None) -> NoReturn:
         """Ends the test.
@@ -34,44 +68,50 @@ class Console:
         :param end: where on the console the last line to show ends
         """
         self.process.kill()
+        print(self.text[self.logged :], flush=True)
         lines = [line for line in self.text[:end].split("\n") if line.strip()]
-        report = {
-            "message": f"{self.step}: {message}",
-            "hint": "see the console's last lines; the whole console is in the log",
-            "details": lines[-SHOWN:],
-        }
-        sys.stdout.flush()
-        print("\n::strata-error:: " + json.dumps(report), flush=True)
-        sys.exit(1)
+        report(f"{self.step}: {message}", "see the console's last lines; the whole console is in the log", lines[-SHOWN:])
+
+    def take(self, data: bytes) -> None:
+        """Adds what came, without what only steers a terminal, and logs it by whole lines."""
+        raw = self.undecided + self.decoder.decode(data)
+        half = HALF_ESCAPE.search(raw)
+        self.undecided = "" if half is None else half.group(0)
+        self.text += ESCAPES.sub("", raw[: len(raw) - len(self.undecided)])
+        end = self.text.rfind("\n") + 1
+        if end > self.logged:
+            sys.stdout.write(self.text[self.logged : end])
+            sys.stdout.flush()
+            self.logged = end
 
     def read(self) -> None:
         """Takes in what came, or fails at the deadline or the end of the machine."""
         remaining = self.deadline - time.monotonic()
         if remaining <= 0:
-            self.fail("the time limit is over")
-        assert self.process.stdout is not None
-        ready, _, _ = select.select([self.process.stdout], [], [], min(remaining, 1))
-        if not ready:
+            self.fail(f"the time limit is over ({self.timeout} s)")
+        if not select.select([self.output], [], [], min(remaining, 1))[0]:
             return
-        data = os.read(self.process.stdout.fileno(), 65536)
+        data = os.read(self.output, 65536)
         if not data:
-            self.fail("the machine stopped")
-        text = ESCAPES.sub("", data.decode("utf-8", "replace"))
-        self.text += text
-        # whole lines only, so that what Strata adds to the log stands on lines of its own
-        *lines, self.partial = (self.partial + text).split("\n")
-        for line in lines:
-            print(line, flush=True)
-        if panic := PANIC.search(self.text):
-            grace = time.monotonic() + 0.5
-            while time.monotonic() < grace and select.select([self.process.stdout], [], [], 0.1)[0]:
-                more = os.read(self.process.stdout.fileno(), 65536)
-                if not more:
-                    break
-                self.text += ESCAPES.sub("", more.decode("utf-8", "replace"))
-            # what led to a panic stands before it, and is worth more than the kernel's registers after it
-            end = self.text.find("\n", panic.end())
-            self.fail(panic.group(0), None if end < 0 else end)
+            status = self.process.wait()
+            self.fail("the machine stopped" + ("" if status == 0 else f" (QEMU: status {status})"))
+        self.take(data)
+
+    def stop_if_fatal(self) -> None:
+        if FATAL.search(self.text, self.fatal_from) is None:
+            # the line that is being printed may become one
+            self.fatal_from = self.text.rfind("\n") + 1
+            return
+        grace = time.monotonic() + FATAL_GRACE
+        while time.monotonic() < grace and select.select([self.output], [], [], 0.1)[0]:
+            data = os.read(self.output, 65536)
+            if not data:
+                break
+            self.take(data)
+        fatal = FATAL.search(self.text, self.fatal_from)
+        assert fatal is not None
+        # what led to a panic stands before it, and is worth more than the kernel's registers after it
+        self.fail(fatal.group(0).removeprefix("strata: error: "), fatal.end())
 
     def wait_for(self, pattern: re.Pattern[str], patience: float | None = None) -> re.Match[str] | None:
         """Waits until something new on the console matches, and takes it as seen.
@@ -83,88 +123,96 @@ class Console:
             if match := pattern.search(self.text, self.seen):
                 self.seen = match.end()
                 return match
+            self.stop_if_fatal()
             if until is not None and time.monotonic() > until:
                 return None
             self.read()
 
-    def type(self, text: str) -> None:
-        assert self.process.stdin is not None
+    def wait_surely(self, pattern: re.Pattern[str]) -> re.Match[str]:
+        match = self.wait_for(pattern)
+        assert match is not None
+        return match
+
+    def type(self, line: str) -> None:
         try:
-            os.write(self.process.stdin.fileno(), text.encode())
+            os.write(self.input, f"{line}\n".encode())
         except BrokenPipeError:
             self.fail("the machine stopped")
 
+    def wait_for_shell(self, number: int) -> None:
+        """Waits until a shell answers: what is typed while somebody logs in is thrown away.
 
-def matches(expected: str, actual: str) -> bool:
-    if len(expected) > 2 and expected.startswith("/") and expected.endswith("/"):
-        return re.search(expected[1:-1], actual) is not None
-    return actual.strip() == expected.strip()
+        The kernel is told to keep to itself what is no emergency: it would print into the output of commands.
+        """
+        answer = re.compile(rf"^strata-shell-{number}-(\d+)\n", re.MULTILINE)
+        while True:
+            # the marker is put together by the shell, so that the echo of what is typed never looks like it
+            self.type(f"dmesg -n 1 2> /dev/null; printf '%s-%s\\n' strata-shell-{number} $?")
+            if match := self.wait_for(answer, patience=1.5):
+                self.kernel_is_quiet = self.kernel_is_quiet or match.group(1) == "0"
+                return
+
+    def run(self, number: int, command: str) -> tuple[str, int]:
+        """Runs a command in the shell at the console. Gives back what it printed, and its exit status."""
+        self.wait_for_shell(number)
+        encoded = encode(command)
+        pieces = [encoded[start : start + TYPED] for start in range(0, len(encoded), TYPED)]
+        self.type("strata_run=")
+        for piece in pieces:
+            self.type(f"strata_run=\"$strata_run\"'{piece}'")
+        begin, end = f"strata-begin-{number}", f"strata-end-{number}"
+        self.type(f"printf '\\n%s-%s\\n' {begin} x; eval \"$(printf \"$strata_run\")\"; printf '\\n%s-%s\\n' {end} $?")
+        start = self.wait_surely(re.compile(rf"^{begin}-x\n", re.MULTILINE)).end()
+        match = self.wait_surely(re.compile(rf"^{end}-(\d+)\n", re.MULTILINE))
+        lines = self.text[start : match.start()].split("\n")
+        if not self.kernel_is_quiet:
+            lines = [line for line in lines if KERNEL_LINE.match(line) is None]
+        return "\n".join(lines).strip(), int(match.group(1))
 
 
-def expectation(text: str) -> re.Pattern[str]:
-    if len(text) > 2 and text.startswith("/") and text.endswith("/"):
-        return re.compile(text[1:-1], re.MULTILINE)
-    return re.compile(re.escape(text))
+def encode(command: str) -> str:
+    """A format of printf(1) that prints a command: a terminal would act on tabs, newlines and some other bytes."""
+    plain = re.compile(rb"[A-Za-z0-9 _./:,=+@$(){}|<>&;*?#~\"\[\]^]")
+    return "".join(
+        chr(byte) if plain.fullmatch(bytes([byte])) else f"\\{byte:03o}" for byte in command.encode()
+    )
 
 
-def wait_for_shell(console: Console, number: int) -> None:
-    """Waits until a shell answers: what is typed while somebody logs in is thrown away."""
-    answer = re.compile(rf"^strata-shell-{number}-up$", re.MULTILINE)
-    while True:
-        console.type(f"printf '%s-up\\n' strata-shell-{number}\n")
-        if console.wait_for(answer, patience=1.5):
-            return
-
-
-def run_command(console: Console, number: int, command: str) -> tuple[str, int]:
-    # the marker is put together by the shell, so that the echo of what is typed never looks like it
-    quoted = command.replace("'", "'\\''")
-    begin, end = f"strata-begin-{number}-", f"strata-end-{number}-"
-    wait_for_shell(console, number)
-    console.type(f"printf '\\n%s%s\\n' '{begin}' x; eval '{quoted}'; printf '\\n%s%s\\n' '{end}' $?\n")
-    console.wait_for(re.compile(rf"^{begin}x\n", re.MULTILINE))
-    start = console.seen
-    match = console.wait_for(re.compile(rf"^{end}(\d+)\n", re.MULTILINE))
-    assert match is not None
-    output = console.text[start : match.start()]
-    # what the kernel says meanwhile is not what the command printed
-    kept = [line for line in output.split("\n") if not re.match(r"\[ *\d+\.\d{6}\]", line)]
-    return "\n".join(kept).strip(), int(match.group(1))
+def do_step(console: Console, number: int, step: dict) -> None:
+    if "expect" in step:
+        console.wait_for(expectation(step["expect"]))
+    elif "send" in step:
+        console.type(step["send"])
+    else:
+        output, status = console.run(number, step["run"])
+        if status != step.get("status", 0):
+            console.fail(f"the exit status is {status}, not {step.get('status', 0)}")
+        if "output" in step and not matches(step["output"], output):
+            console.fail(f"it printed {output!r}, not {step['output']!r}")
 
 
 def main() -> None:
     with open("/strata/in/spec.json", encoding="utf-8") as file:
         spec = json.load(file)
-    accelerator = os.environ.get("STRATA_ACCELERATOR", "tcg,thread=multi")
+    accelerator = os.environ["STRATA_ACCELERATOR"]
     command = [word.replace("@accelerator@", accelerator) for word in spec["command"]]
     try:
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     except FileNotFoundError:
-        report = {"message": f"{command[0]} is missing in the toolchain", "hint": "add the Debian package qemu-system-x86 to it"}
-        print("::strata-error:: " + json.dumps(report), flush=True)
-        sys.exit(1)
-    console = Console(process, time.monotonic() + spec["timeout"])
+        report(f"{command[0]} is missing in the toolchain", "add the Debian package qemu-system-x86 to it", [])
+    console = Console(process, spec["timeout"])
     steps = spec["steps"]
-    results = []
     for number, step in enumerate(steps, 1):
         what = step.get("expect") or step.get("run") or step.get("send")
         console.step = f"step {number} ({next(iter(step))}: {what})"
-        print("::strata:: " + json.dumps({"phase": "boot test", "subject": what, "done": number - 1, "total": len(steps), "unit": "steps"}), flush=True)
-        if "expect" in step:
-            console.wait_for(expectation(step["expect"]))
-        elif "send" in step:
-            console.type(step["send"] + "\n")
-        else:
-            output, status = run_command(console, number, step["run"])
-            if status != step.get("status", 0):
-                console.fail(f"the exit status is {status}, not {step.get('status', 0)}")
-            if "output" in step and not matches(step["output"], output):
-                console.fail(f"it printed {output!r}, not {step['output']!r}")
-        results.append({**step, "passed": True})
+        progress = {"phase": "boot test", "subject": what, "done": number - 1, "total": len(steps), "unit": "steps"}
+        print("::strata:: " + json.dumps(progress), flush=True)
+        do_step(console, number, step)
     process.kill()
     process.wait()
+    print(console.text[console.logged :], flush=True)
     with open("/strata/out/result.json", "w", encoding="utf-8") as file:
-        json.dump({"steps": results}, file, sort_keys=True, indent=1)
+        json.dump({"steps": [{**step, "passed": True} for step in steps]}, file, sort_keys=True, indent=1)
         file.write("\n")
 
 

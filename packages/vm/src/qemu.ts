@@ -12,7 +12,7 @@ export interface Machine {
   readonly cpus: number;
   /** As QEMU takes it: `kvm`, `tcg,thread=multi`. */
   readonly accelerator: string;
-  /** Whether a person sits at the console. */
+  /** Whether a person sits at the console, who leaves it by `Ctrl-a x`. */
   readonly interactive?: boolean;
 }
 
@@ -22,29 +22,32 @@ export interface Machine {
  */
 export function qemuCommandLine(machine: Machine): string[] {
   const words = ['console=ttyS0', 'panic=-1', ...machine.commandLine];
+  const { disk } = machine;
+  const interactive = machine.interactive === true;
   return [
     'qemu-system-x86_64',
     ...['-machine', 'q35'],
-    ...['-accel', machine.accelerator],
     ...['-cpu', 'max'],
+    ...['-accel', machine.accelerator],
     ...['-smp', String(machine.cpus)],
     ...['-m', machine.memory],
-    '-nodefaults',
-    '-no-user-config',
-    ...(machine.disk === undefined
-      ? []
-      : [
-          ...['-drive', `file=${machine.disk},format=raw,if=none,id=root,readonly=on`],
-          ...['-device', 'virtio-blk-pci,drive=root'],
-        ]),
+    ...(disk === undefined ? [] : ['-device', 'virtio-blk-pci,drive=root']),
+    ...(disk === undefined ? [] : ['-drive', `file=${escaped(disk)},format=raw,if=none,id=root,readonly=on`]),
     ...['-display', 'none'],
     ...['-nic', 'none'],
-    ...(machine.interactive === true
-      ? ['-chardev', 'stdio,id=console,mux=on,signal=off', '-serial', 'chardev:console', '-mon', 'chardev=console']
-      : ['-chardev', 'stdio,id=console,signal=off', '-serial', 'chardev:console']),
+    ...['-chardev', `stdio,id=console,mux=${interactive ? 'on' : 'off'},signal=off`],
     ...['-kernel', machine.kernel],
     ...['-append', words.join(' ')],
     ...(machine.initramfs === undefined ? [] : ['-initrd', machine.initramfs]),
+    ...['-serial', 'chardev:console'],
+    ...(interactive ? ['-mon', 'chardev=console'] : []),
     '-no-reboot',
+    '-nodefaults',
+    '-no-user-config',
   ];
+}
+
+/** A value among others that commas separate. */
+function escaped(value: string): string {
+  return value.replaceAll(',', ',,');
 }

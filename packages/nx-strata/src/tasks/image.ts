@@ -1,7 +1,7 @@
 import { join } from 'node:path';
-import { seconds, type ImageDefinition } from '@strata/definitions';
+import { seconds, UserError, type ImageDefinition } from '@strata/definitions';
 import { absolutePath } from '@strata/fingerprint';
-import { exportFiles, formatSizeReport, parseSizeReport, squashfsAction } from '@strata/image';
+import { exportFiles, formatSizeReport, parseKernelDescription, parseSizeReport, squashfsAction } from '@strata/image';
 import { diffIdOf, type LayerDescriptor } from '@strata/sandbox';
 import type { Descriptor } from '@strata/store';
 import {
@@ -60,12 +60,20 @@ async function reportOf(
 }
 
 async function machineFiles(task: Task): Promise<BootFiles> {
-  const { kernel, initramfs, kernelCommandLine, vm } = definitionOf(task);
+  const { compression, kernel, initramfs, kernelCommandLine, vm } = definitionOf(task);
   if (kernel === undefined || initramfs === undefined) {
     throw new Error(`${task.placed.name} has no kernel or no initramfs`);
   }
+  const made = (await task.output(kernel, 'build')).outputs;
+  const { squashfs } = parseKernelDescription(await task.store.readText(pick(made, 'kernel.json')));
+  if (!squashfs.includes(compression.algorithm)) {
+    throw new UserError(`${kernel} cannot read a squashfs compressed with ${compression.algorithm}`, {
+      place: task.placed.place(['compression']),
+      hint: `choose one of ${squashfs.join(', ')}, or add it to the kernel's config (CONFIG_SQUASHFS_…)`,
+    });
+  }
   return {
-    kernel: pick((await task.output(kernel, 'build')).outputs, 'vmlinuz'),
+    kernel: pick(made, 'vmlinuz'),
     initramfs: pick((await task.output(initramfs, 'build')).outputs, 'initramfs'),
     disk: pick((await task.output(task.placed.name, 'build')).outputs, 'root.squashfs'),
     commandLine: kernelCommandLine,
@@ -79,6 +87,7 @@ async function acceleration(task: Task, files: BootFiles): Promise<Acceleration>
     task.store,
     await task.stack(task.model.vmToolchain(task.placed)),
     files.kernel,
+    task.environment.signal,
   );
   if (found.notice !== undefined) {
     task.environment.reporter.line(found.notice);
@@ -140,9 +149,10 @@ export async function exportImage(task: Task): Promise<TaskOutput> {
       commandLine: kernelCommandLine,
       memory: vm.memory,
       cpus: vm.cpus,
-      accelerator: 'tcg,thread=multi',
+      accelerator: emulation.accelerator,
+      interactive: true,
     });
-    reporter.line('boots with:');
+    reporter.line('boots with (Ctrl-a x ends it):');
     reporter.line(command.map((word) => (/[^\w@%+=:,./-]/.test(word) ? `'${word}'` : word)).join(' '));
   }
   return { outputs: files };
