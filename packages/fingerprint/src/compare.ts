@@ -1,5 +1,5 @@
 import { canonicalJson } from './canonical-json.js';
-import { comparePaths } from './tree.js';
+import { comparePaths } from './paths.js';
 import type { TreeChange, TreeManifest } from './types.js';
 
 /** What changed from one manifest to another, sorted by path. */

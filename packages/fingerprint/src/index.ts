@@ -2,4 +2,6 @@ export type { AbsolutePath, Digest, JsonValue, ScannedTree, TreeChange, TreeEntr
 export { canonicalJson } from './canonical-json.js';
 export { absolutePath, digestOf, digestOfFile, digestOfJson, hexOf, parseDigest } from './digest.js';
 export { compareTrees } from './compare.js';
-export { changeToken, comparePaths, scanTree, type ScanOptions } from './tree.js';
+export { changeToken } from './file-state.js';
+export { comparePaths } from './paths.js';
+export { scanTree, type ScanOptions } from './tree.js';

@@ -1,12 +1,15 @@
-import { execFile } from 'node:child_process';
-import { lstat, readdir, readlink } from 'node:fs/promises';
+import { readFile, readlink, stat } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { UserError } from '@strata/definitions';
 import fastGlob from 'fast-glob';
-import xxhash from 'xxhash-wasm';
-import { digestOfFile, digestOfJson } from './digest.js';
+import { digestOf, digestOfFile, digestOfJson } from './digest.js';
+import { readState, tokenOf, type FileState } from './file-state.js';
+import { mapInParallel } from './parallel.js';
+import { decodeUtf8, foldersOf, sortPaths } from './paths.js';
+import { explainReading } from './reading.js';
 import type { AbsolutePath, ScannedTree, TreeEntry } from './types.js';
+import { walk } from './walk.js';
 
 /** What of a folder belongs to its tree. */
 export interface ScanOptions {
@@ -16,135 +19,88 @@ export interface ScanOptions {
   readonly exclude?: readonly string[];
 }
 
-const parallelReads = 16;
+/** Below this size (in bytes) a file is read in one piece, which is much faster than a stream. */
+const smallFile = 1 << 18;
 
-const run = promisify(execFile);
+// the callback functions: those of `fs/promises` take three times as long
+const read = promisify(readFile);
+const readLink = promisify(readlink);
 
-/** What git ignores below a folder: relative paths, folders with a trailing slash. Empty outside of a git work tree. */
-async function gitIgnoredPaths(root: string): Promise<string[]> {
-  const argv = ['ls-files', '--others', '--ignored', '--exclude-standard', '--directory', '-z'];
+async function requireFolder(root: AbsolutePath): Promise<void> {
+  let cause: unknown;
   try {
-    const { stdout } = await run('git', argv, { cwd: root, maxBuffer: 1 << 28 });
-    return stdout.split('\0').filter((path) => path !== '');
-  } catch {
-    return [];
+    if ((await promisify(stat)(root)).isDirectory()) {
+      return;
+    }
+  } catch (error) {
+    const { code } = error as { readonly code?: unknown };
+    if (code !== 'ENOENT' && code !== 'ENOTDIR') {
+      throw explainReading(error, root);
+    }
+    cause = error;
   }
+  throw new UserError(`there is no folder ${root}`, {
+    hint: 'make it, or correct the path in the definition',
+    cause,
+  });
 }
 
-/** Orders paths by the bytes of their UTF-8 form, as every tool on the other side of a tar does. */
-export function comparePaths(left: string, right: string): number {
-  return Buffer.compare(Buffer.from(left), Buffer.from(right));
+async function excludedPaths(root: AbsolutePath, globs: readonly string[]): Promise<string[]> {
+  return globs.length === 0
+    ? []
+    : fastGlob([...globs], {
+        cwd: root,
+        dot: true,
+        followSymbolicLinks: false,
+        ignore: ['**/.git'],
+        onlyFiles: false,
+        suppressErrors: true,
+      });
 }
 
-async function mapInParallel<In, Out>(items: readonly In[], work: (item: In) => Promise<Out>): Promise<Out[]> {
-  const results: Out[] = [];
-  let next = 0;
-  const worker = async (): Promise<void> => {
-    for (let index = next++; index < items.length; index = next++) {
-      results[index] = await work(items[index] as In);
-    }
-  };
-  await Promise.all(Array.from({ length: parallelReads }, worker));
-  return results;
-}
-
-async function listPaths(root: string, skip: ReadonlySet<string>): Promise<string[]> {
-  const paths: string[] = [];
-  const visit = async (folder: string): Promise<void> => {
-    for (const entry of await readdir(join(root, folder), { withFileTypes: true })) {
-      const path = folder === '' ? entry.name : `${folder}/${entry.name}`;
-      if (entry.name.includes('\uFFFD')) {
-        throw new UserError(`the name of ${join(root, path)} is not UTF-8`, { hint: 'rename the file' });
-      }
-      if (entry.isDirectory()) {
-        if (entry.name !== '.git' && !skip.has(`${path}/`)) {
-          await visit(path);
-        }
-      } else if (!skip.has(path)) {
-        paths.push(path);
-      }
-    }
-  };
-  await visit('');
-  return paths;
-}
-
-async function readEntry(root: string, path: string): Promise<TreeEntry> {
-  const absolute = join(root, path);
-  const status = await lstat(absolute);
+async function readEntry(absolute: string, path: string, { status }: FileState): Promise<TreeEntry> {
   if (status.isSymbolicLink()) {
-    return { type: 'symlink', path, target: await readlink(absolute) };
+    const target = await readLink(absolute, { encoding: 'buffer' });
+    return { type: 'symlink', path, target: decodeUtf8(target, () => `the target of the symlink ${absolute}`) };
   }
   if (!status.isFile()) {
     throw new UserError(`${absolute} is neither a file, a folder nor a symlink`, {
       hint: 'remove it from the tree; device nodes are declared under `devices:` of a layer',
     });
   }
-  const digest = await digestOfFile(absolute);
-  return { type: 'file', path, executable: (status.mode & 0o100) !== 0, size: status.size, digest };
-}
-
-function foldersOf(paths: readonly string[]): string[] {
-  const folders = new Set<string>();
-  for (const path of paths) {
-    for (
-      let end = path.lastIndexOf('/');
-      end > 0 && !folders.has(path.slice(0, end));
-      end = path.lastIndexOf('/', end - 1)
-    ) {
-      folders.add(path.slice(0, end));
-    }
-  }
-  return [...folders];
+  const digest = status.size < smallFile ? digestOf(await read(absolute)) : await digestOfFile(absolute);
+  return { type: 'file', path, executable: (status.mode & 0o100n) !== 0n, size: Number(status.size), digest };
 }
 
 /**
  * Reads a folder once: types, executable bits, link targets, sizes and digests. Folders without a file or link below
- * them are left out, as git does, and so are `.git` folders. Throws a {@link UserError} where something is neither file,
- * folder nor symlink, or where there is no such folder.
+ * them are left out, as git does, and so is everything that is called `.git`. Throws a {@link UserError} where
+ * something is neither file, folder nor symlink, may not be read, vanishes meanwhile, or has a name or link target that
+ * is not UTF-8; where git cannot tell what it ignores, or ignores the folder itself; and where there is no such folder.
  */
 export async function scanTree(root: AbsolutePath, options: ScanOptions): Promise<ScannedTree> {
-  const skip = new Set(options.gitIgnored === 'exclude' ? await gitIgnoredPaths(root) : []);
-  let paths: string[];
-  try {
-    paths = await listPaths(root, skip);
-  } catch (error) {
-    const { code } = error as { code?: string };
-    if (code === 'ENOENT' || code === 'ENOTDIR') {
-      throw new UserError(`there is no folder ${root}`, {
-        hint: 'make it, or correct the path in the definition',
-        cause: error,
-      });
-    }
-    throw error;
-  }
-  if (options.exclude !== undefined && options.exclude.length > 0) {
-    const excluded = new Set(
-      await fastGlob([...options.exclude], { cwd: root, dot: true, followSymbolicLinks: false, onlyFiles: false }),
-    );
-    paths = paths.filter((path) => !excluded.has(path) && !foldersOf([path]).some((folder) => excluded.has(folder)));
-  }
-  const folders = new Set(foldersOf(paths));
-  const all = [...folders, ...paths].sort(comparePaths);
-  // taken before anything is read, so that a file written to in between is noticed in the end
-  const token = await changeToken(root, all);
-  const entries = await mapInParallel(all, async (path): Promise<TreeEntry> =>
-    folders.has(path) ? { type: 'directory', path } : readEntry(root, path),
-  );
-  return { root, manifest: { entries, digest: digestOfJson(entries.map((entry) => ({ ...entry }))) }, token };
-}
-
-/**
- * A token (xxh64 over path, inode, ctime, size and mode of the root and of every path below it) that differs when
- * anything there was written to since, even if the content was put back. Detects change on this machine only; never part of a key.
- */
-export async function changeToken(root: AbsolutePath, paths: readonly string[]): Promise<string> {
-  const hasher = (await xxhash()).create64();
-  const lines = await mapInParallel(['', ...paths], async (path) => {
-    const status = await lstat(join(root, path), { bigint: true }).catch(() => undefined);
-    return status === undefined
-      ? `${path} gone\n`
-      : `${path} ${status.ino} ${status.ctimeNs} ${status.size} ${status.mode}\n`;
+  await requireFolder(root);
+  const { folders: walked, files } = await walk(root, {
+    askGit: options.gitIgnored === 'exclude',
+    exclude: await excludedPaths(root, options.exclude ?? []),
   });
-  return hasher.update(lines.join('')).digest().toString(16);
+  const folders = foldersOf(files);
+  const paths = sortPaths([...folders, ...files]);
+  // every state is older than what was read of the file or folder, so that no write in between stays unnoticed
+  const lines = new Map<string, string>();
+  const entries = await mapInParallel(paths, async (path): Promise<TreeEntry> => {
+    if (folders.has(path)) {
+      return { type: 'directory', path };
+    }
+    const absolute = join(root, path);
+    try {
+      const state = await readState(root, path);
+      lines.set(path, state.line);
+      return await readEntry(absolute, path, state);
+    } catch (error) {
+      throw explainReading(error, absolute);
+    }
+  });
+  const token = await tokenOf(['', ...paths].map((path) => walked.get(path)?.line ?? lines.get(path) ?? ''));
+  return { root, manifest: { entries, digest: digestOfJson(entries.map((entry) => ({ ...entry }))) }, token };
 }
