@@ -5,7 +5,9 @@ only: entries are sorted by the bytes of their paths, times are SOURCE_DATE_EPOC
 """
 
 import argparse
+import contextlib
 import errno
+import fcntl
 import hashlib
 import json
 import os
@@ -246,6 +248,8 @@ def pack_layer(entries: Iterable[Entry], name: str, devices: list[dict], annotat
     command = ["zstd", "--quiet", "-3", "-T2", "--force", "-o", path]
     with subprocess.Popen(command, stdin=subprocess.PIPE, bufsize=0) as compressor:
         assert compressor.stdin is not None
+        with contextlib.suppress(OSError):  # a user may have used up what the kernel grants
+            fcntl.fcntl(compressor.stdin, fcntl.F_SETPIPE_SZ, BUFFER)
         target = Hashing(compressor.stdin)
         try:
             write_tar(with_devices(entries, devices), target)

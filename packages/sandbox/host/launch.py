@@ -6,6 +6,7 @@ The chain from the caller to bubblewrap is unbroken: no process in between could
 Runs with the machine's own Python, 3.9 or newer.
 """
 
+import contextlib
 import errno
 import json
 import os
@@ -74,9 +75,13 @@ def mount_rootfs(rootfs: dict, mounts: str) -> None:
 
 
 def leave_nothing_of_the_caller() -> None:
-    """Limits, signals and modes of the calling process may not reach what is built."""
+    """Limits, signals, modes and open files of the calling process may not reach what is built."""
     os.umask(0o022)
     libc.personality(0)
+    for descriptor in map(int, os.listdir("/proc/self/fd")):
+        if descriptor > 2:
+            with contextlib.suppress(OSError):  # the one that lists them is closed again
+                os.set_inheritable(descriptor, False)
     # Python ignores these, and what is ignored stays ignored in all that is executed
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
@@ -120,9 +125,6 @@ def run_tool(argv: "list[str]") -> NoReturn:
 
 def become_sandbox(spec: dict) -> NoReturn:
     mounts = spec["mounts"]
-    if not spec["terminal"]:
-        # one pipe for both keeps their lines in order
-        os.dup2(1, 2)
     mount("tmpfs", mounts, "tmpfs", 0, "mode=755")
     for name in ("empty", "root", "rootfs"):
         os.mkdir(f"{mounts}/{name}", 0o755)
@@ -147,7 +149,6 @@ def become_sandbox(spec: dict) -> NoReturn:
 def main() -> None:
     parent = int(sys.argv[2])
     die_with_parent(parent)
-    os.set_inheritable(REPORT_FD, False)
     with open(sys.argv[1], encoding="utf-8") as file:
         spec = json.load(file)
     leave_nothing_of_the_caller()

@@ -6,34 +6,52 @@ Whiteouts become what overlayfs mounted with `userxattr` understands. Device nod
 make them, and they are declared in the layer's annotations. Runs with the machine's own Python, 3.9 or newer.
 """
 
+import contextlib
 import errno
+import fcntl
 import hashlib
 import os
+import queue
 import subprocess
 import sys
 import tarfile
+import threading
 from typing import IO
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from machine import fail  # noqa: E402
 
 BUFFER = 1 << 20
+CHUNKS_AHEAD = 8
+F_SETPIPE_SZ = 1031
 XATTR = "SCHILY.xattr."
 WHITEOUT = ".wh."
 OPAQUE = ".wh..wh..opq"
 
 
 class Hashing:
-    """A stream whose reader gets what it reads hashed."""
+    """A stream that is read and hashed ahead of its reader, so that the disk does not wait for that."""
 
     def __init__(self, source: "IO[bytes]") -> None:
         self.source = source
         self.hash = hashlib.sha256()
+        self.chunks: "queue.Queue[bytes | None]" = queue.Queue(CHUNKS_AHEAD)
+        self.ended = False
+        threading.Thread(target=self.read_ahead, daemon=True).start()
+
+    def read_ahead(self) -> None:
+        try:
+            while data := self.source.read(BUFFER):
+                self.hash.update(data)
+                self.chunks.put(data)
+        finally:
+            self.chunks.put(None)
 
     def read(self, size: int) -> bytes:
-        data = self.source.read(size)
-        self.hash.update(data)
-        return data
+        """Gives at most a chunk, whatever was asked for."""
+        data = None if self.ended else self.chunks.get()
+        self.ended = data is None
+        return data or b""
 
 
 class Unpacker:
@@ -130,6 +148,8 @@ def unpack(layer: str, root: str, diff_id: str) -> None:
     unpacker = Unpacker(root)
     with subprocess.Popen(["zstd", "--quiet", "-dc", layer], stdout=subprocess.PIPE, bufsize=0) as zstd:
         assert zstd.stdout is not None
+        with contextlib.suppress(OSError):  # a user may have used up what the kernel grants
+            fcntl.fcntl(zstd.stdout, F_SETPIPE_SZ, BUFFER)
         source = Hashing(zstd.stdout)
         with tarfile.open(  # type: ignore[call-overload]
             fileobj=source, mode="r|", bufsize=BUFFER, encoding="utf-8", errors="surrogateescape"

@@ -19,7 +19,7 @@ export async function enter(
       killSignal: 'SIGKILL',
       ...(options.signal === undefined ? {} : { cancelSignal: options.signal }),
     });
-    const error = result.failed ? machineError(result) : undefined;
+    const error = result.failed ? machineError({ code: result.code, report: result.stdio[3] }) : undefined;
     if (error !== undefined) {
       throw error;
     }

@@ -1,7 +1,9 @@
+import { spawn } from 'node:child_process';
+import type { Readable } from 'node:stream';
 import type { AbsolutePath } from '@strata/fingerprint';
-import { execa } from 'execa';
 import { ActionFailed, type ErrorReport } from './errors.js';
 import { machineError } from './launch.js';
+import { LinePipe } from './line-pipe.js';
 import { LogFile } from './log-file.js';
 import { parseErrorReport, parseProgress } from './report.js';
 import type { ActionEvent } from './types.js';
@@ -14,6 +16,8 @@ export interface LaunchedAction {
   readonly label: string;
   readonly command: readonly [string, readonly string[]];
   readonly log: AbsolutePath;
+  /** A folder of this run's own. */
+  readonly scratch: AbsolutePath;
   readonly signal?: AbortSignal | undefined;
   readonly onEvent?: ((event: ActionEvent) => void) | undefined;
 }
@@ -49,47 +53,82 @@ class Listener {
   }
 }
 
+interface End {
+  readonly status: number | undefined;
+  readonly killedBy: string | undefined;
+  /** Node's word for why it could not be started. */
+  readonly code: string | undefined;
+  /** What it wrote to its file descriptor 3. */
+  readonly report: string;
+}
+
+/** Starts a command whose stdout and stderr are one file descriptor, which execa has no option for. */
+function start(
+  [command, words]: LaunchedAction['command'],
+  output: number,
+  signal: AbortSignal | undefined,
+): { readonly end: Promise<End>; kill(): void } {
+  const child = spawn(command, words, { stdio: ['ignore', output, output, 'pipe'] });
+  const kill = (): void => {
+    child.kill('SIGKILL');
+  };
+  signal?.addEventListener('abort', kill);
+  if (signal?.aborted === true) {
+    kill();
+  }
+  let report = '';
+  (child.stdio[3] as Readable).setEncoding('utf8').on('data', (text: string) => {
+    report += text;
+  });
+  let code: string | undefined;
+  child.once('error', (error: NodeJS.ErrnoException) => {
+    code = error.code;
+  });
+  const end = new Promise<End>((resolve) => {
+    child.once('close', (status, killedBy) => {
+      signal?.removeEventListener('abort', kill);
+      resolve({
+        status: code === undefined ? (status ?? undefined) : undefined,
+        killedBy: killedBy ?? undefined,
+        code,
+        report,
+      });
+    });
+  });
+  return { end, kill };
+}
+
 /**
  * Runs a launched action to its end. Throws {@link ActionFailed} where the command fails, a `UserError` where the machine
  * cannot run it, what a listener threw, the reason of the signal where that stopped it, and what kept the log from being
  * written.
  */
 export async function launchAction(action: LaunchedAction): Promise<void> {
-  const { label, command, log, signal } = action;
+  const { label, command, log, scratch, signal } = action;
   const file = new LogFile(log);
   const listener = new Listener(action, file);
-  const subprocess = execa(command[0], command[1], {
-    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
-    all: true,
-    buffer: { stdout: false, stderr: false, all: false, fd3: true },
-    reject: false,
-    killSignal: 'SIGKILL',
-    ...(signal === undefined ? {} : { cancelSignal: signal }),
-  });
+  const pipe = await LinePipe.make(scratch);
+  const process = start(command, pipe.writer, signal);
+  await pipe.closeWriter();
   let thrown: { readonly error: unknown } | undefined;
-  const listen = async (): Promise<void> => {
-    for await (const line of subprocess.iterable({ from: 'all' })) {
-      try {
-        await listener.take(line);
-      } catch (error) {
-        thrown = { error };
-        subprocess.kill('SIGKILL');
-        return;
-      }
+  for await (const line of pipe.lines()) {
+    try {
+      await listener.take(line);
+    } catch (error) {
+      thrown = { error };
+      process.kill();
+      break;
     }
-  };
-  // the iterable throws what the subprocess failed with, whose outcome is looked at below
-  await listen().catch(() => undefined);
-  const result = await subprocess;
+  }
+  const end = await process.end;
   await file.close();
   if (thrown !== undefined) {
     throw thrown.error;
   }
-  if (result.failed) {
+  if (end.status !== 0) {
     signal?.throwIfAborted();
-    const outcome =
-      result.exitCode === undefined ? `killed by ${result.signal ?? 'a signal'}` : `status ${result.exitCode}`;
-    throw machineError(result) ?? new ActionFailed(label, outcome, listener.lastLines, log, listener.report);
+    const outcome = end.status === undefined ? `killed by ${end.killedBy ?? 'a signal'}` : `status ${end.status}`;
+    throw machineError(end) ?? new ActionFailed(label, outcome, listener.lastLines, log, listener.report);
   }
   if (file.failure !== undefined) {
     throw file.failure;

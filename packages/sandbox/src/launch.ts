@@ -32,8 +32,6 @@ export interface SandboxSpec {
   }[];
   /** Files below /etc, by name. */
   readonly etc: Readonly<Record<string, string>>;
-  /** Whether stdin, stdout and stderr are a user's own. */
-  readonly terminal: boolean;
   /** Whether the groups of the user go along, which may be needed to open a device. */
   readonly keepGroups: boolean;
   /** Options of bubblewrap. */
@@ -58,19 +56,24 @@ export async function launchCommand(
   return [python, [...options, hostScript('launch.py'), file, String(process.pid)]];
 }
 
-/** What is known of a command that was launched and failed. */
-export interface Failed {
+/** What is known of a launch that failed. */
+export interface FailedLaunch {
+  /** Node's word for why Python could not be started. */
   readonly code?: string | undefined;
-  readonly stdio: readonly unknown[];
+  /** What was written to file descriptor 3. */
+  readonly report: unknown;
 }
 
 /** The error of a launch that this machine, and not the command itself, made fail; undefined where it was the command. */
-export function machineError({ code, stdio }: Failed): UserError | undefined {
+export function machineError({ code, report: text }: FailedLaunch): UserError | undefined {
   if (code === 'ENOENT') {
     return new UserError('python3 is missing on this machine', { hint: 'install the Debian package python3' });
   }
-  const report = typeof stdio[3] === 'string' && stdio[3] !== '' ? parseReport(stdio[3]) : undefined;
-  return report === undefined ? undefined : new UserError(report.message, { hint: report.hint ?? 'see the message' });
+  if (typeof text !== 'string' || text === '') {
+    return undefined;
+  }
+  const report = parseReport(text);
+  return new UserError(report.message, { hint: report.hint ?? 'see the message' });
 }
 
 /** What a host tool in the user namespace may be given. */
@@ -102,7 +105,7 @@ export async function inUserNamespace(argv: readonly string[], options: Namespac
   signal?.throwIfAborted();
   const outcome = result.exitCode === undefined ? (result.signal ?? result.shortMessage) : `status ${result.exitCode}`;
   throw (
-    machineError(result) ??
+    machineError({ code: result.code, report: result.stdio[3] }) ??
     new Error(`${argv.join(' ')} failed (${outcome}): ${result.stderr.split('\n').slice(-8).join('\n')}`)
   );
 }

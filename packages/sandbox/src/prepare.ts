@@ -164,7 +164,6 @@ export async function prepare(
     ...(rootfs === undefined ? {} : { rootfs }),
     parts,
     etc: await etcFiles(options.network === true),
-    terminal: options.terminal === true,
     keepGroups: devices.length > 0,
     bwrap,
   };

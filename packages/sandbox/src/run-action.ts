@@ -68,7 +68,8 @@ async function execute(store: Store, action: Action, key: ActionKey, options: Ru
     const log = await logFile(store, label, key);
     onEvent?.({ type: 'started', label, key, log });
     const start = performance.now();
-    await launchAction({ label, command: await launchCommand(spec, scratch.path), log, signal, onEvent });
+    const command = await launchCommand(spec, scratch.path);
+    await launchAction({ label, command, log, scratch: scratch.path, signal, onEvent });
     await requireUnchanged(watch, label);
     const outputs = await collectOutputs(store, action, out);
     const seconds = Math.round((performance.now() - start) / 10) / 100;
