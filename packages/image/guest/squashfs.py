@@ -1,11 +1,15 @@
 """Packs the merged layers as a squashfs, and reports what takes how much room in it. Runs in a toolchain."""
 
+import contextlib
+import fcntl
 import json
 import os
+import stat
 import subprocess
 import sys
+import tarfile
 import threading
-from typing import NoReturn
+from typing import IO, NoReturn
 
 sys.path.insert(0, "/strata/in/bin")
 
@@ -13,17 +17,17 @@ import pack  # noqa: E402
 
 ROOT = "/strata/root"
 OUTPUT = "/strata/out/root.squashfs"
+NAMES = "/strata/tmp/names"
 LARGEST = 20
 
 
-def fail(message: str, hint: str) -> NoReturn:
-    print("::strata-error:: " + json.dumps({"message": message, "hint": hint}), flush=True)
+def fail(message: str, hint: str, details: list[str] | None = None) -> NoReturn:
+    print("::strata-error:: " + json.dumps({"message": message, "hint": hint, "details": details or []}), flush=True)
     sys.exit(1)
 
 
-def command(compression: dict) -> list[str]:
-    options = {"level": compression.get("level")}
-    extra = ",".join(f"{name}={value}" for name, value in options.items() if value is not None)
+def squashfs_command(compression: dict) -> list[str]:
+    extra = ",".join(compression["extra"])
     return [
         "tar2sqfs",
         "--quiet",
@@ -31,36 +35,130 @@ def command(compression: dict) -> list[str]:
         "--force",
         *["--compressor", compression["algorithm"]],
         *(["--comp-extra", extra] if extra else []),
-        *["--block-size", compression.get("blockSize", "128K")],
+        *["--block-size", compression["blockSize"]],
         *["--num-jobs", str(os.cpu_count() or 1)],
         *["--defaults", f"mtime={pack.EPOCH}"],
         OUTPUT,
     ]
 
 
+def tar_command() -> list[str]:
+    return [
+        "tar",
+        "--create",
+        *["--directory", ROOT],
+        "--null",
+        "--no-recursion",
+        # a name may begin with a dash
+        "--verbatim-files-from",
+        *["--files-from", NAMES],
+        "--format=posix",
+        "--pax-option=delete=atime,delete=ctime",
+        f"--mtime=@{pack.EPOCH}",
+        "--numeric-owner",
+        "--xattrs",
+        # what a machine's own kernel adds (labels of SELinux or IMA, properties of btrfs) is none of the layers' content
+        "--xattrs-include=user.*",
+        "--xattrs-include=security.capability",
+        "--xattrs-exclude=user.overlay.*",
+    ]
+
+
+def write_devices(devices: list[dict], target: IO[bytes]) -> None:
+    """The declared device nodes, as the beginning of an archive."""
+    for device in sorted(devices, key=lambda device: os.fsencode(device["path"])):
+        info = pack.tar_info(pack.Entry(device["path"].lstrip("/"), None, device), {})
+        target.write(info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape"))
+
+
+def write_squashfs(entries: list[pack.Entry], spec: dict) -> None:
+    """Python orders and chooses the files, and the toolchain's tar, several times as fast, reads them."""
+    with open(NAMES, "wb") as names:
+        names.write(b"".join(os.fsencode(entry.path) + b"\0" for entry in entries))
+    try:
+        process = subprocess.Popen(squashfs_command(spec["compression"]), stdin=subprocess.PIPE)
+    except FileNotFoundError:
+        fail("tar2sqfs is missing in the toolchain", "add the Debian package squashfs-tools-ng to the toolchain's packages")
+    assert process.stdin is not None
+    with contextlib.suppress(OSError):  # a user may have used up what the kernel grants
+        fcntl.fcntl(process.stdin, fcntl.F_SETPIPE_SZ, pack.BUFFER)
+    with contextlib.suppress(BrokenPipeError):  # tar2sqfs has said why it ended, and its status tells
+        write_devices(spec["devices"], process.stdin)
+        process.stdin.flush()
+    # without end marks of its own, the beginning is one archive with what follows
+    archive = subprocess.run(tar_command(), stdout=process.stdin, check=False)
+    with contextlib.suppress(BrokenPipeError):
+        process.stdin.close()
+    if process.wait() != 0:
+        sys.exit(f"squashfs: tar2sqfs failed with status {process.returncode}")
+    if archive.returncode != 0:
+        sys.exit(f"squashfs: tar failed with status {archive.returncode}")
+
+
+def chosen_entries(spec: dict) -> list[pack.Entry]:
+    named = {device["path"].lstrip("/") for device in spec["devices"]}
+    entries = pack.tree_entries(ROOT, pack.matcher(spec["exclude"]))
+    chosen = (entry for entry in entries if entry.path not in named)
+    return sorted(chosen, key=lambda entry: os.fsencode(entry.path))
+
+
+def chosen_devices(spec: dict) -> list[dict]:
+    pattern = pack.matcher(spec["exclude"])
+    return [
+        device for device in spec["devices"] if pattern is None or pattern.fullmatch(device["path"].lstrip("/")) is None
+    ]
+
+
+class Links:
+    """Where the folders of the root really are, as packages name files by other paths (/lib for /usr/lib)."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, str] = {}
+
+    def real(self, path: str) -> str:
+        folder, _, name = path.rpartition("/")
+        if folder not in self.known:
+            self.known[folder] = os.path.realpath(f"{ROOT}{folder}").removeprefix(ROOT)
+        return f"{self.known[folder]}/{name}"
+
+
+def sizes_of(entries: list[pack.Entry]) -> dict[str, int]:
+    """Sizes of regular files in bytes; a file with several names counts once, under its first."""
+    sizes: dict[str, int] = {}
+    counted: set[tuple[int, int]] = set()
+    for entry in entries:
+        status = os.lstat(f"{ROOT}/{entry.path}")
+        if not stat.S_ISREG(status.st_mode):
+            continue
+        identity = (status.st_dev, status.st_ino)
+        sizes[f"/{entry.path}"] = 0 if status.st_nlink > 1 and identity in counted else status.st_size
+        counted.add(identity)
+    return sizes
+
+
+def contents_of(package: str) -> list[str] | None:
+    """The regular files of a package (PMS leaves the database to Portage: `obj PATH MD5 MTIME`); None of what is none."""
+    try:
+        with open(f"{package}/CONTENTS", encoding="utf-8", errors="surrogateescape") as file:
+            return [line[4:].rsplit(" ", 2)[0] for line in file if line.startswith("obj ")]
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
 def report(entries: list[pack.Entry]) -> dict:
     """Sizes in bytes, before compression."""
-    sizes = {}
-    for entry in entries:
-        if entry.source is not None and os.path.isfile(entry.source) and not os.path.islink(entry.source):
-            sizes[f"/{entry.path}"] = os.lstat(entry.source).st_size
-    packages = {}
+    sizes = sizes_of(entries)
+    links = Links()
+    packages: dict[str, int] = {}
+    owned: set[str] = set()
     database = f"{ROOT}/var/db/pkg"
-    owned = set()
     for category in sorted(os.listdir(database)) if os.path.isdir(database) else []:
-        for name in sorted(os.listdir(f"{database}/{category}")):
-            total = 0
-            try:
-                with open(f"{database}/{category}/{name}/CONTENTS", encoding="utf-8", errors="surrogateescape") as file:
-                    for line in file:
-                        if line.startswith("obj "):
-                            path = line.split(" ", 1)[1].rsplit(" ", 2)[0]
-                            path = os.path.realpath(f"{ROOT}{os.path.dirname(path)}").removeprefix(ROOT) + "/" + os.path.basename(path)
-                            total += sizes.get(path, 0)
-                            owned.add(path)
-            except FileNotFoundError:
-                continue
-            packages[f"{category}/{name}"] = total
+        for name in sorted(os.listdir(f"{database}/{category}")) if os.path.isdir(f"{database}/{category}") else []:
+            contents = contents_of(f"{database}/{category}/{name}")
+            if contents is not None:
+                paths = {links.real(path) for path in contents}
+                packages[f"{category}/{name}"] = sum(sizes.get(path, 0) for path in paths)
+                owned |= paths
     largest = sorted(sizes.items(), key=lambda item: (-item[1], item[0]))[:LARGEST]
     return {
         "files": len(sizes),
@@ -74,20 +172,12 @@ def report(entries: list[pack.Entry]) -> dict:
 def main() -> None:
     with open("/strata/in/spec.json", encoding="utf-8") as file:
         spec = json.load(file)
-    entries = list(pack.tree_entries(ROOT, pack.matcher(spec["exclude"])))
+    entries = chosen_entries(spec)
     print("::strata:: " + json.dumps({"phase": "squashfs", "total": len(entries), "unit": "files"}), flush=True)
-    try:
-        process = subprocess.Popen(command(spec["compression"]), stdin=subprocess.PIPE)
-    except FileNotFoundError:
-        fail("tar2sqfs is missing in the toolchain", "add the Debian package squashfs-tools-ng to the toolchain's packages")
-    assert process.stdin is not None
     result: dict = {}
     reporting = threading.Thread(target=lambda: result.update(report(entries)))
     reporting.start()
-    pack.write_tar(pack.with_devices(entries, spec["devices"]), process.stdin)
-    process.stdin.close()
-    if process.wait() != 0:
-        sys.exit("squashfs: tar2sqfs failed")
+    write_squashfs(entries, {**spec, "devices": chosen_devices(spec)})
     reporting.join()
     result["layers"] = spec["layers"]
     result["squashfs"] = os.path.getsize(OUTPUT)

@@ -1,3 +1,4 @@
+import { UserError } from '@strata/definitions';
 import { diffIdOf, type Action, type LayerStack } from '@strata/sandbox';
 import { devicesOf } from './devices.js';
 import { guestScripts, specInput } from './guest-scripts.js';
@@ -23,11 +24,36 @@ export interface SquashfsParameters {
 /** The media type of a squashfs. */
 export const squashfsMediaType = 'application/vnd.strata.squashfs';
 
+/** Lowest, highest and default level of what has levels; what a tool takes by itself may be slow (zstd: 15). */
+const levels = { zstd: [1, 22, 3], gzip: [1, 9, 9], xz: [0, 9, 6] } as const;
+
+/** Words for `tar2sqfs --comp-extra`. Throws a {@link UserError} where there is no such level. */
+function extraOptions({ algorithm, level }: SquashfsCompression): string[] {
+  if (algorithm === 'lz4') {
+    if (level !== undefined) {
+      throw new UserError('lz4 has no levels in a squashfs', { hint: 'leave `level:` out of `compression:`' });
+    }
+    return [];
+  }
+  const [lowest, highest, usual] = levels[algorithm];
+  const chosen = level ?? usual;
+  if (chosen < lowest || chosen > highest) {
+    throw new UserError(`${algorithm} has no level ${chosen} in a squashfs`, {
+      hint: `choose a level from ${lowest} to ${highest} under \`compression:\``,
+    });
+  }
+  return [`level=${chosen}`];
+}
+
 /** The action that packs merged layers: outputs `root.squashfs` and `report.json` (see {@link SizeReport}). */
 export function squashfsAction({ label, toolchain, layers, exclude, compression }: SquashfsParameters): Action {
   const spec = {
     exclude,
-    compression,
+    compression: {
+      algorithm: compression.algorithm,
+      extra: extraOptions(compression),
+      blockSize: compression.blockSize ?? '128K',
+    },
     devices: devicesOf(layers),
     layers: layers.map((layer) => ({
       diffId: diffIdOf(layer),
