@@ -19,11 +19,39 @@ export interface Source {
  */
 export interface Apt {
   readonly mirror: string;
-  /** Runs one of apt's commands and gives back what it printed. */
+  /**
+   * Runs one of apt's commands and gives back what it printed. Throws a {@link UserError}, with apt's own words in its
+   * details, where it fails.
+   */
   run(argv: readonly string[], signal?: AbortSignal): Promise<string>;
   /** The environment in which apt's commands are ours. */
   readonly environment: Readonly<Record<string, string>>;
 }
+
+/**
+ * What the machine's own files may not decide: they are read after the file that `APT_CONFIG` names (apt.conf(5)), so
+ * this is read once more after them. Its hooks are for its own state, not for ours.
+ */
+const own = [
+  '#clear APT::Architectures;',
+  '#clear APT::Update::Pre-Invoke;',
+  '#clear APT::Update::Post-Invoke;',
+  '#clear APT::Update::Post-Invoke-Success;',
+  'APT::Architecture "amd64";',
+  'APT::Architectures { "amd64"; };',
+  'APT::Install-Recommends "false";',
+  'APT::Install-Suggests "false";',
+  'APT::Default-Release "";',
+  'APT::Sandbox::User "root";',
+  // a machine may keep none, and then each command makes them anew
+  'Dir::Cache::pkgcache "pkgcache.bin";',
+  'Dir::Cache::srcpkgcache "srcpkgcache.bin";',
+  // without it, apt passes over what it could not download
+  'APT::Update::Error-Mode "any";',
+  'Acquire::Languages "none";',
+  'Acquire::Retries "3";',
+  'Acquire::IndexTargets::deb::DEP-11::DefaultEnabled "false";',
+];
 
 const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg';
 
@@ -73,14 +101,7 @@ export async function privateApt(
       `Dir::Cache "${at('cache')}";`,
       `Dir::Etc::sourcelist "${at('sources.list')}";`,
       `Dir::Etc::sourceparts "${at('parts')}";`,
-      'APT::Architecture "amd64";',
-      'APT::Architectures { "amd64"; };',
-      'APT::Install-Recommends "false";',
-      'APT::Sandbox::User "root";',
-      'Acquire::Languages "none";',
-      'Acquire::Retries "3";',
-      'Acquire::IndexTargets::deb::DEP-11::DefaultEnabled "false";',
-      'Acquire::IndexTargets::deb::DEP-11-icons-small::DefaultEnabled "false";',
+      ...own,
       '',
     ].join('\n'),
   );
@@ -90,7 +111,7 @@ export async function privateApt(
     environment,
     run: async ([command = '', ...words], signal) => {
       try {
-        const { stdout } = await execa(command, words, {
+        const { stdout } = await execa(command, ['--config-file', at('apt.conf'), ...words], {
           env: environment,
           maxBuffer: 1 << 30,
           ...(signal === undefined ? {} : { cancelSignal: signal }),

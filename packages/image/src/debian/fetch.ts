@@ -1,12 +1,12 @@
 import { existsSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { UserError } from '@strata/definitions';
 import { absolutePath } from '@strata/fingerprint';
 import type { Progress } from '@strata/sandbox';
 import type { Descriptor, Store } from '@strata/store';
 import { execa } from 'execa';
-import { machineMirror } from './apt.js';
-import { privateApt } from './apt.js';
+import { machineMirror, privateApt } from './apt.js';
 import type { Lock, LockedPackage } from './lock.js';
 import { downloadWheels } from './resolve.js';
 
@@ -138,7 +138,8 @@ export async function fetchLocked(store: Store, lock: Lock, options: FetchLockOp
     } finally {
       await scratch.dispose();
     }
-    files.set(file, { mediaType: wheelMediaType, digest: sha256, size: 0 });
+    const wheel = { mediaType: wheelMediaType, digest: sha256, size: 0 };
+    files.set(file, { ...wheel, size: (await stat(await store.path(wheel))).size });
   }
   return files;
 }

@@ -20,8 +20,24 @@ const seedPackages = ['mmdebstrap', 'python3', 'zstd'];
 /** What mmdebstrap's variant `minbase` consists of. */
 const minimal = ['?essential', '?priority(required)', 'apt'];
 
-async function namesOf(apt: Apt, packages: readonly string[]): Promise<Set<string>> {
-  const printed = await apt.run(['apt-get', 'install', '--print-uris', '--quiet=2', ...minimal, ...packages]);
+/** What apt says of a package that its suite does not have. */
+const unknownPackage = /Unable to locate package (\S+)|Package '(\S+)' has no installation candidate/;
+
+/** The names of packages and all that they need. Throws a {@link UserError} for a package that the suite does not have. */
+async function namesOf(apt: Apt, suite: string, packages: readonly string[]): Promise<Set<string>> {
+  let printed: string;
+  try {
+    printed = await apt.run(['apt-get', 'install', '--print-uris', '--quiet=2', ...minimal, ...packages]);
+  } catch (error) {
+    const unknown = error instanceof UserError ? unknownPackage.exec(error.details.join('\n')) : null;
+    if (unknown === null) {
+      throw error;
+    }
+    throw new UserError(`${suite} of ${apt.mirror} has no package ${unknown[1] ?? unknown[2] ?? ''}`, {
+      hint: 'see `packages:` in the definition, and `components:` where the package is not in main',
+      cause: error,
+    });
+  }
   return new Set([...printed.matchAll(/^'[^']+' ([^_\s]+)_\S+ \d+/gm)].map(([, name = '']) => name));
 }
 
@@ -96,8 +112,8 @@ export async function resolveLock(bootstrap: Bootstrap): Promise<Lock> {
   try {
     const apt = await privateApt(folder, bootstrap);
     await apt.run(['apt-get', 'update', '--quiet=2']);
-    const root = await namesOf(apt, bootstrap.packages);
-    const seed = await namesOf(apt, seedPackages);
+    const root = await namesOf(apt, bootstrap.suite, bootstrap.packages);
+    const seed = await namesOf(apt, bootstrap.suite, seedPackages);
     const described = await describe(apt, [...new Set([...root, ...seed])]);
     const packages = [...described.values()].map((entry): LockedPackage => ({
       ...entry,
@@ -116,7 +132,7 @@ export async function resolvePackages(source: Source, names: readonly string[], 
   try {
     const apt = await privateApt(folder, source);
     await apt.run(['apt-get', 'update', '--quiet=2']);
-    const all = [...(await namesOf(apt, names))].filter((name) => choose.test(name));
+    const all = [...(await namesOf(apt, source.suite, names))].filter((name) => choose.test(name));
     const described = await describe(apt, all);
     const packages = [...described.values()].map((entry): LockedPackage => ({ ...entry, for: ['root'] }));
     return { suite: source.suite, architecture: 'amd64', packages, wheels: [] };
