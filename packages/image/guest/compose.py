@@ -7,13 +7,22 @@ import shutil
 import stat
 import subprocess
 import sys
-from typing import NoReturn
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import IO, NoReturn
 
 sys.path.insert(0, "/strata/in/bin")
 
 import pack  # noqa: E402
+from rootpath import TooManyLinks, inside  # noqa: E402
 
 ROOT = "/strata/root"
+LAST_LINES = 12
+# what a script has left running may hold its output open
+SECONDS_FOR_OUTPUT = 1
+
+LookUp = Callable[[str | int], int]
 
 
 def fail(message: str, hint: str, details: list[str] | None = None) -> NoReturn:
@@ -25,158 +34,192 @@ def progress(**values: object) -> None:
     print("::strata:: " + json.dumps(values), flush=True)
 
 
-def inside(path: str) -> str:
-    """Where a path of the layer lies here: symlinks are followed as they would be with the layer as root."""
-    current = ""
-    rest = [part for part in path.split("/") if part]
-    links = 0
-    while rest:
-        part = rest.pop(0)
-        if part == "..":
-            current = current.rpartition("/")[0]
-            continue
-        if part == ".":
-            continue
-        here = f"{ROOT}{current}/{part}"
-        # the last part is where something goes: a symlink to a folder is followed, one to a file is replaced
-        if os.path.islink(here) and (rest or os.path.isdir(inside_target(current, os.readlink(here)))):
-            links += 1
-            if links > 40:
-                fail(f"{path} has too many symlinks", "see the symlinks of the parent layers")
-            target = os.readlink(here)
-            if target.startswith("/"):
-                current = ""
-            rest = [piece for piece in target.split("/") if piece] + rest
-            continue
-        current = f"{current}/{part}"
-    return f"{ROOT}{current}"
+def located(path: str, follow_last: bool = True) -> str:
+    try:
+        return inside(ROOT, path, follow_last)
+    except TooManyLinks:
+        fail(f"{path} has too many symlinks", "see the symlinks of the parent layers")
 
 
-def inside_target(folder: str, target: str) -> str:
-    base = "/" if target.startswith("/") else f"{folder}/"
-    return f"{ROOT}{os.path.normpath(base + target)}"
-
-
-def ids(file: str, kind: str) -> "callable[[str | int], int]":
+def ids(file: str, kind: str) -> LookUp:
+    """The numbers of the names in passwd(5) or group(5) of the layer."""
     known: dict[str, int] = {}
     try:
-        with open(f"{ROOT}/etc/{file}", encoding="utf-8") as lines:
+        with open(located(f"/etc/{file}"), encoding="utf-8", errors="surrogateescape") as lines:
             for line in lines:
                 fields = line.split(":")
                 if len(fields) > 2 and fields[2].isdigit():
-                    known[fields[0]] = int(fields[2])
-    except FileNotFoundError:
+                    known.setdefault(fields[0], int(fields[2]))
+    except (FileNotFoundError, NotADirectoryError):
         pass
 
     def look_up(name: str | int) -> int:
         if isinstance(name, int):
             return name
         if name not in known:
-            fail(f"the layer has no {kind} {name}", f"add it to the layer's /etc/{file} first, or give its number")
+            fail(f"the layer has no {kind} {name} in its /etc/{file}", f"add it to /etc/{file} first, or give its number")
         return known[name]
 
     return look_up
 
 
-def rules_for(relative: str, tree: dict) -> dict:
-    chosen = {name: tree[name] for name in ("user", "group", "mode") if name in tree}
+def rule_for(relative: str, tree: dict) -> dict:
+    """What the tree's rules say of a path; the last one that matches wins, field by field."""
+    chosen: dict = {}
     for rule in tree.get("rules", []):
-        if re.fullmatch(pack.glob_pattern(rule["match"]), relative):
-            chosen = {**chosen, **{name: rule[name] for name in ("user", "group", "mode") if name in rule}, "rule": True}
+        if re.fullmatch(pack.glob_pattern(rule["match"]), relative, re.DOTALL):
+            chosen |= {name: rule[name] for name in ("user", "group", "mode") if name in rule}
     return chosen
 
 
-def add_tree(index: int, tree: dict, user_id: "callable", group_id: "callable") -> None:
-    source = f"/strata/in/trees/{index}"
-    for entry in tree["entries"]:
-        relative = entry["path"]
-        chosen = rules_for(relative, tree)
-        target = inside(f"{tree['target']}/{relative}")
-        new = not os.path.lexists(target)
-        if entry["type"] == "directory":
-            mode = chosen.get("mode") if chosen.get("rule") else tree.get("directoryMode")
-            if not new and os.path.isdir(target) and not chosen.get("rule"):
-                continue
-            os.makedirs(target, exist_ok=True)
-        else:
-            os.makedirs(os.path.dirname(target), exist_ok=True)
-            if not new:
-                if os.path.isdir(target) and not os.path.islink(target):
-                    fail(f"{tree['target']}/{relative} is a folder in the layer below", "give the file another name")
-                os.unlink(target)
-            mode = chosen.get("mode")
-            if entry["type"] == "symlink":
-                os.symlink(entry["target"], target)
+class Tree:
+    """A tree on its way into the layer."""
+
+    def __init__(self, index: int, tree: dict) -> None:
+        self.source = f"/strata/in/trees/{index}"
+        self.tree = tree
+        self.user_id = ids("passwd", "user")
+        self.group_id = ids("group", "group")
+
+    def add(self) -> None:
+        self.add_directory(self.tree["target"], {})
+        for entry in self.tree["entries"]:
+            path = f"{self.tree['target'].rstrip('/')}/{entry['path']}"
+            rule = rule_for(entry["path"], self.tree)
+            if entry["type"] == "directory":
+                self.add_directory(path, rule)
             else:
-                shutil.copyfile(f"{source}/{relative}", target)
-        owner = user_id(chosen.get("user", 0)), group_id(chosen.get("group", 0))
-        os.chown(target, *owner, follow_symlinks=False)
-        if entry["type"] != "symlink":
-            default = 0o755 if entry["type"] == "directory" or entry.get("executable") else 0o644
-            os.chmod(target, int(mode, 8) if mode else default)
+                self.add_file(path, entry, rule)
+
+    def add_directory(self, path: str, rule: dict) -> None:
+        """A folder that the layer has keeps what no rule changes."""
+        here = located(path)
+        if os.path.isdir(here):
+            self.give(here, rule)
+            return
+        if os.path.lexists(here):
+            fail(f"{path} is no folder in the layer below, and one in the tree", "give one of the two another name")
+        try:
+            os.makedirs(here)
+        except NotADirectoryError:
+            fail(f"{path} lies below what is no folder in the layer below", "give the tree another target")
+        mode = self.tree.get("directoryMode", "0755")
+        self.give(here, {"user": 0, "group": 0, **self.owner(), "mode": mode, **rule})
+
+    def add_file(self, path: str, entry: dict, rule: dict) -> None:
+        here = located(path, follow_last=False)
+        if os.path.isdir(here) and not os.path.islink(here):
+            fail(f"{path} is a folder in the layer below, and none in the tree", "give one of the two another name")
+        if os.path.lexists(here):
+            os.unlink(here)
+        fields = {"user": 0, "group": 0, **self.owner()}
+        if entry["type"] == "symlink":
+            os.symlink(entry["target"], here)
+        else:
+            shutil.copyfile(f"{self.source}/{entry['path']}", here)
+            fields["mode"] = self.tree.get("mode", "0755" if entry["executable"] else "0644")
+        self.give(here, {**fields, **rule})
+
+    def owner(self) -> dict:
+        return {name: self.tree[name] for name in ("user", "group") if name in self.tree}
+
+    def give(self, here: str, fields: dict) -> None:
+        user = self.user_id(fields["user"]) if "user" in fields else -1
+        group = self.group_id(fields["group"]) if "group" in fields else -1
+        if (user, group) != (-1, -1):
+            status = os.lstat(here)
+            os.chown(here, user, group, follow_symlinks=False)
+            if not stat.S_ISLNK(status.st_mode) and "mode" not in fields:
+                # chown(2) takes set-uid bits away
+                os.chmod(here, stat.S_IMODE(status.st_mode))
+        if "mode" in fields and not os.path.islink(here):
+            os.chmod(here, int(fields["mode"], 8))
 
 
 def add_trees(trees: list[dict]) -> None:
     for index, tree in enumerate(trees):
         progress(phase="tree", subject=tree["target"], done=index, total=len(trees), unit="steps")
-        os.makedirs(inside(tree["target"]), exist_ok=True)
-        # a tree may bring the users that the next one names
-        add_tree(index, tree, ids("passwd", "user"), ids("group", "group"))
+        # made one after the other: a tree may bring the users that the next one names
+        Tree(index, tree).add()
 
 
-def run_script(name: str, chroot: bool) -> None:
-    progress(phase="script", subject=name)
-    path = f"/strata/in/scripts/{name}"
-    environment = {**os.environ, "ROOT": ROOT}
-    if not chroot:
-        command = ["sh", "-c", 'exec "$0"', path] if os.access(path, os.X_OK) else ["sh", path]
-        done = subprocess.run(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, check=False)
-    else:
-        inner = ".strata-script"
-        shutil.copyfile(path, f"{ROOT}/{inner}")
-        os.chmod(f"{ROOT}/{inner}", 0o755)
-        environment["ROOT"] = "/"
-        mounts = [("/proc", f"{ROOT}/proc"), ("/dev", f"{ROOT}/dev")]
-        made = [target for _, target in mounts if not os.path.isdir(target)]
-        for target in made:
-            os.makedirs(target)
-        lines = [f"mount --rbind {source} {target}" for source, target in mounts]
-        script = " && ".join([*lines, f"exec chroot {ROOT} /{inner}"])
-        done = subprocess.run(
-            ["unshare", "--mount", "sh", "-ec", script], env=environment, stdin=subprocess.DEVNULL, check=False
-        )
-        os.unlink(f"{ROOT}/{inner}")
-        for target in made:
-            os.rmdir(target)
-    if done.returncode != 0:
-        fail(f"the script {name} failed with status {done.returncode}", "see its words in the log")
+def pass_on(output: IO[str], last: deque[str]) -> None:
+    for line in output:
+        print(line, end="" if line.endswith("\n") else "\n", flush=True)
+        last.append(line.rstrip("\n"))
+
+
+def run(name: str, command: list[str], environment: dict[str, str]) -> None:
+    last: deque[str] = deque(maxlen=LAST_LINES)
+    # without `with`: closing a pipe that the thread below still reads from waits for ever
+    script = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
+    assert script.stdout is not None
+    reader = threading.Thread(target=pass_on, args=(script.stdout, last), daemon=True)
+    reader.start()
+    status = script.wait()
+    reader.join(SECONDS_FOR_OUTPUT)
+    if reader.is_alive():
+        fail(f"the script {name} left a process running", "let the script end what it starts", list(last))
+    if status != 0:
+        outcome = f"with status {status}" if status > 0 else f"by signal {-status}"
+        fail(f"the script {name} ended {outcome}", "mend the script", list(last))
+
+
+def run_in_toolchain(name: str, path: str) -> None:
+    # a shell, since it also runs what has no `#!` line
+    command = ["sh", "-c", 'exec "$0"', path] if os.access(path, os.X_OK) else ["sh", path]
+    run(name, command, {**os.environ, "ROOT": ROOT})
+
+
+def run_in_layer(name: str, path: str) -> None:
+    mounts = {"/proc": located("/proc"), "/dev": located("/dev")}
+    made = [target for target in mounts.values() if not os.path.isdir(target)]
+    for target in made:
+        os.makedirs(target)
+    inner = f"{ROOT}/.strata-script"
+    shutil.copyfile(path, inner)
+    os.chmod(inner, 0o755)
+    script = 'root=$1; shift; while [ $# -gt 0 ]; do mount --rbind "$1" "$2"; shift 2; done; exec chroot "$root" /.strata-script'
+    words = [word for mount in mounts.items() for word in mount]
+    command = ["unshare", "--mount", "sh", "-ec", script, "sh", ROOT, *words]
+    run(name, command, {**os.environ, "ROOT": "/"})
+    os.unlink(inner)
+    for target in made:
+        os.rmdir(target)
+
+
+def run_scripts(scripts: list[dict]) -> None:
+    for index, script in enumerate(scripts):
+        name = script["name"]
+        progress(phase="script", subject=name, done=index, total=len(scripts), unit="steps")
+        (run_in_layer if script["chroot"] else run_in_toolchain)(name, f"/strata/in/scripts/{index}/{name}")
 
 
 def exclude(globs: list[str]) -> None:
     pattern = pack.matcher(globs)
     if pattern is None:
         return
-    for current, folders, names in os.walk(ROOT, topdown=True):
-        prefix = os.path.relpath(current, ROOT)
+    for current, folders, names in os.walk(ROOT):
+        prefix = "" if current == ROOT else current.removeprefix(f"{ROOT}/") + "/"
         for name in [*folders, *names]:
-            relative = name if prefix == "." else f"{prefix}/{name}"
-            if pattern.fullmatch(relative):
-                path = os.path.join(current, name)
-                if os.path.isdir(path) and not os.path.islink(path):
-                    shutil.rmtree(path)
-                    folders.remove(name)
-                else:
-                    os.unlink(path)
-                    if name in folders:
-                        folders.remove(name)
-
-
-def refuse_devices() -> None:
-    for current, _, names in os.walk("/strata/upper"):
-        for name in names:
-            status = os.lstat(os.path.join(current, name))
-            if stat.S_ISBLK(status.st_mode) or (stat.S_ISCHR(status.st_mode) and status.st_rdev != 0):
-                fail(f"{current}/{name} is a device node", "declare it under `devices:`")
+            if pattern.fullmatch(f"{prefix}{name}") is None:
+                continue
+            path = os.path.join(current, name)
+            if name in folders:
+                folders.remove(name)
+            if os.path.isdir(path) and not os.path.islink(path):
+                shutil.rmtree(path)
+            else:
+                os.unlink(path)
 
 
 def main() -> None:
@@ -184,10 +227,8 @@ def main() -> None:
         spec = json.load(file)
     os.umask(0o022)
     add_trees(spec["trees"])
-    for script in spec["scripts"]:
-        run_script(script["name"], script["chroot"])
+    run_scripts(spec["scripts"])
     exclude(spec["exclude"])
-    refuse_devices()
     progress(phase="pack")
     pack.pack_layer(pack.delta_entries("/strata/upper"), "layer.tar.zst", spec["devices"])
 

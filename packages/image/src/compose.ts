@@ -3,7 +3,7 @@ import { layerMediaType, type Action, type Input, type LayerStack } from '@strat
 import type { Device } from './devices.js';
 import { guestScripts, specInput } from './guest-scripts.js';
 
-/** Who owns files of a tree, and their mode in octal digits. */
+/** Who owns what matches in a tree, folders included, and its mode in octal digits. What a rule does not name stays. */
 export interface TreeRule {
   /** Glob, relative to the tree. */
   readonly match: string;
@@ -56,10 +56,10 @@ export function composeAction(parameters: ComposeParameters): Action {
     toolchain,
     rootfs: { lower: parents },
     inputs: [
-      ...guestScripts('compose.py'),
+      ...guestScripts('compose.py', 'rootpath.py'),
       specInput(spec),
       ...trees.map(({ tree }, index): Input => ({ kind: 'tree', name: `trees/${index}`, tree })),
-      ...scripts.map(({ name, path }): Input => ({ kind: 'file', name: `scripts/${name}`, path })),
+      ...scripts.map(({ name, path }, index): Input => ({ kind: 'file', name: `scripts/${index}/${name}`, path })),
     ],
     argv: ['python3', '-B', '/strata/in/bin/compose.py'],
     outputs: { 'layer.tar.zst': layerMediaType },
