@@ -19,7 +19,8 @@ export const pluginOptionsSchema = z.strictObject({
 export type PluginOptions = z.output<typeof pluginOptionsSchema>;
 
 /** Names of targets. */
-export type TargetName = 'snapshot' | 'plan' | 'fetch' | 'merge' | 'build' | 'boot' | 'test' | 'export';
+export type TargetName =
+  'snapshot' | 'origin' | 'plan' | 'fetch' | 'packages' | 'merge' | 'build' | 'boot' | 'test' | 'export';
 
 /** A task, as Nx names it. */
 export interface TaskName {
@@ -80,6 +81,16 @@ export class Model {
   isBootstrap(placed: PlacedDefinition): boolean {
     const { definition } = placed;
     return definition.kind === 'layer' && typeof definition.from === 'object' && 'debian' in definition.from;
+  }
+
+  /** The lowest layer below one, where that starts from a whole system: a tarball, a bootstrap. */
+  originOf(placed: PlacedDefinition): PlacedDefinition | undefined {
+    return this.chain(placed).find(({ definition }) => typeof (definition as LayerDefinition).from === 'object');
+  }
+
+  /** The target that fetches what a layer starts from: its plan needs that, and its other downloads need the plan. */
+  originTarget(placed: PlacedDefinition): 'origin' | 'fetch' {
+    return this.hasPackages(placed) ? 'origin' : 'fetch';
   }
 
   /** The toolchain of a project. Throws a {@link UserError} where none is named. */

@@ -4,13 +4,21 @@ import type { TaskOutput } from './task-output.js';
 import { bootImage, buildImage, exportImage, testImage } from './tasks/image.js';
 import { buildInitramfs } from './tasks/initramfs.js';
 import { buildKernel, fetchKernel } from './tasks/kernel.js';
-import { buildLayer, fetchLayer, mergeLayer, planLayer } from './tasks/layer.js';
+import { buildLayer, fetchLayer, fetchOrigin, mergeLayer, planLayer } from './tasks/layer.js';
+import { buildLayerPackages } from './tasks/packages.js';
 import { fetchRepository, snapshotRepository } from './tasks/repository.js';
 import type { Produce, Task } from './tasks.js';
 
 const producers: Record<Kind, Partial<Record<TargetName, Produce>>> = {
   repository: { fetch: fetchRepository, snapshot: snapshotRepository },
-  layer: { plan: planLayer, fetch: fetchLayer, merge: mergeLayer, build: buildLayer },
+  layer: {
+    origin: fetchOrigin,
+    plan: planLayer,
+    fetch: fetchLayer,
+    packages: buildLayerPackages,
+    merge: mergeLayer,
+    build: buildLayer,
+  },
   kernel: { fetch: fetchKernel, build: buildKernel },
   initramfs: { build: buildInitramfs },
   image: { build: buildImage, boot: bootImage, test: testImage, export: exportImage },

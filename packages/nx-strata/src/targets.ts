@@ -9,9 +9,11 @@ type InputDefinition = Exclude<NonNullable<TargetConfiguration['inputs']>[number
 const descriptions: Record<Kind, Partial<Record<TargetName, string>>> = {
   repository: { snapshot: "Digest of the repository's tree", fetch: 'Fetch the repository' },
   layer: {
+    origin: 'Fetch what the layer starts from',
     plan: 'Ask Portage what it would merge',
     fetch: 'Fetch everything that the layer is made of',
-    merge: 'Merge the planned packages by emerge',
+    packages: 'Build the planned packages by emerge, each in a root of what it declares',
+    merge: 'Merge the binary packages by emerge, in the order of the plan',
     build: 'Add trees and scripts, and pack the layer',
   },
   kernel: { fetch: 'Fetch the kernel', build: 'Make the kernel and its modules' },
@@ -112,7 +114,7 @@ export function inferProject(model: Model, placed: PlacedDefinition): ProjectCon
 
 const allTargets: Record<Kind, readonly TargetName[]> = {
   repository: ['fetch', 'snapshot'],
-  layer: ['plan', 'fetch', 'merge', 'build'],
+  layer: ['origin', 'plan', 'fetch', 'packages', 'merge', 'build'],
   kernel: ['fetch', 'build'],
   initramfs: ['build'],
   image: ['build', 'boot', 'test', 'export'],

@@ -24,8 +24,8 @@ export function targetsOf(model: Model, placed: PlacedDefinition): TargetName[] 
     case 'repository':
       return 'folder' in definition.source ? ['snapshot'] : ['fetch', 'snapshot'];
     case 'layer': {
-      const packages: TargetName[] = model.hasPackages(placed) ? ['plan', 'fetch', 'merge'] : [];
-      const origin: TargetName[] = typeof definition.from === 'object' ? ['fetch'] : [];
+      const packages: TargetName[] = model.hasPackages(placed) ? ['plan', 'fetch', 'packages', 'merge'] : [];
+      const origin: TargetName[] = typeof definition.from === 'object' ? [model.originTarget(placed)] : [];
       return [...new Set([...packages, ...origin, 'build' as const])];
     }
     case 'kernel':
@@ -42,6 +42,27 @@ export function targetsOf(model: Model, placed: PlacedDefinition): TargetName[] 
   }
 }
 
+/** The lock file of a layer that is bootstrapped. */
+function lockOf(placed: PlacedDefinition): string[] {
+  const { from } = placed.definition as LayerDefinition;
+  return typeof from === 'object' && 'debian' in from ? [join(placed.root, from.debian.lock)] : [];
+}
+
+/** What it takes to make the layer that a stack starts from. */
+function originInputs(model: Model, placed: PlacedDefinition): Pick<TaskInputs, 'files' | 'tasks'> {
+  const origin = model.originOf(placed);
+  if (origin === undefined) {
+    return { files: [], tasks: [] };
+  }
+  const toolchain: TaskName[] = model.isBootstrap(origin)
+    ? []
+    : [{ project: model.toolchain(origin), target: 'build' }];
+  return {
+    files: [origin.file, ...lockOf(origin)],
+    tasks: [{ project: origin.name, target: model.originTarget(origin) }, ...toolchain],
+  };
+}
+
 function layerInputs(model: Model, placed: PlacedDefinition, target: TargetName): Partial<TaskInputs> {
   const definition = placed.definition as LayerDefinition;
   const own = (name: TargetName): TaskName => ({ project: placed.name, target: name });
@@ -49,7 +70,9 @@ function layerInputs(model: Model, placed: PlacedDefinition, target: TargetName)
   const { from } = definition;
   const parent = typeof from === 'string' && from !== 'scratch' ? [built(from)] : [];
   const hasPackages = model.hasPackages(placed);
-  const lock = typeof from === 'object' && 'debian' in from ? [join(placed.root, from.debian.lock)] : [];
+  const lock = lockOf(placed);
+  const origin = originInputs(model, placed);
+  const planned = model.chain(placed).filter((layer) => model.hasPackages(layer));
   const toolchain = model.isBootstrap(placed) && !hasPackages ? [] : [built(model.toolchain(placed))];
   switch (target) {
     case 'plan': {
@@ -62,23 +85,49 @@ function layerInputs(model: Model, placed: PlacedDefinition, target: TargetName)
           ),
           ...model.configuration(placed),
         ],
-        files: model.chain(placed).map(({ file }) => file),
+        files: [...model.chain(placed).map(({ file }) => file), ...origin.files],
         tasks: [
           ...toolchain,
+          ...origin.tasks,
           ...repositories
             .filter((entry) => !folders.includes(entry))
             .map(({ name }): TaskName => ({ project: name, target: 'fetch' })),
-          ...model
-            .chain(placed)
-            .filter((layer) => layer !== placed && model.hasPackages(layer))
+          ...planned
+            .filter((layer) => layer !== placed)
             .map(({ name }): TaskName => ({ project: name, target: 'plan' })),
         ],
       };
     }
+    case 'origin':
+      return { files: lock };
     case 'fetch':
-      return { files: lock, tasks: hasPackages ? [own('plan')] : [] };
+      return hasPackages
+        ? { tasks: [own('plan'), ...(typeof from === 'object' ? [own('origin')] : [])] }
+        : { files: lock };
+    case 'packages':
+      // its packages stand on packages of the layers below, not on those layers
+      return {
+        files: origin.files,
+        tasks: [
+          ...planned.flatMap((layer): TaskName[] => [
+            { project: layer.name, target: 'plan' },
+            { project: layer.name, target: 'fetch' },
+            { project: model.toolchain(layer), target: 'build' },
+          ]),
+          ...origin.tasks,
+        ],
+      };
     case 'merge':
-      return { tasks: [own('plan'), own('fetch'), ...parent, ...toolchain] };
+      return {
+        files: origin.files,
+        tasks: [
+          own('plan'),
+          own('packages'),
+          ...parent,
+          ...toolchain,
+          ...(typeof from === 'object' ? origin.tasks : []),
+        ],
+      };
     case 'build': {
       const trees = definition.trees ?? [];
       return {
@@ -92,7 +141,7 @@ function layerInputs(model: Model, placed: PlacedDefinition, target: TargetName)
           return [{ project, target: rest.join(':') }];
         }),
         tasks: [
-          ...(typeof from === 'object' ? [own('fetch')] : []),
+          ...(typeof from === 'object' ? [own(model.originTarget(placed))] : []),
           ...(hasPackages ? [own('merge')] : []),
           ...parent,
           ...toolchain,

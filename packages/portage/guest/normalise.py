@@ -90,6 +90,11 @@ def normalise(root: str, packages: list[str]) -> None:
             os.unlink(f"{root}/var/db/pkg/{name}")
     for pattern in CACHES:
         remove(root, pattern)
+    remove_caches(root)
+
+
+def remove_caches(root: str) -> None:
+    """Takes out what programs leave for their own next run: compiled Python, locks."""
     for current, folders, names in os.walk(root):
         if "__pycache__" in folders:
             shutil.rmtree(f"{current}/__pycache__")

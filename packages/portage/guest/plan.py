@@ -1,7 +1,7 @@
 """Plans a layer: asks Portage what it would merge, and writes down everything of the repositories that shapes it.
 
-Leaves `plan.json` (canonical) and `snapshot.tar.zst`: just those files of the repositories and of the configuration that
-the merge needs, shell text in canonical form. Runs in a toolchain.
+Leaves `plan.json` (canonical) and `snapshot.tar.zst`: for each package, just what of the repositories and of the
+configuration reaches its build, shell text in canonical form; and the same for merging them. Runs in a toolchain.
 """
 
 import hashlib
@@ -20,8 +20,10 @@ import portage_setup as setup  # noqa: E402
 setup.become_portage()
 
 import canonical  # noqa: E402
+import closure  # noqa: E402
 import debian_packages  # noqa: E402
 import pack  # noqa: E402
+import reduced  # noqa: E402
 
 VDB = f"{setup.ROOT}/var/db/pkg"
 SNAPSHOT = f"{setup.WORK}/snapshot"
@@ -189,7 +191,7 @@ def describe(graph: "depgraph", package: "Package", replaced: list[str]) -> dict
         "replaces": replaced,
         "inherited": sorted(package._metadata["INHERITED"].split()),
         "path": path,
-        "location": location,
+        "package": package,
         "restrict": sorted(portage.dep.use_reduce(package._metadata["RESTRICT"], uselist=use, flat=True)),
     }
 
@@ -210,83 +212,59 @@ def needed(graph: "depgraph") -> list[dict]:
     return result
 
 
-def plain_lines(path: str) -> str:
-    """A list of Portage's without comments and blank lines; shell text whose strings cross lines stays as it is."""
-    with open(path, encoding="utf-8", errors="surrogateescape") as file:
-        lines = file.read().splitlines()
-    if "make." in os.path.basename(path) and any(line.count('"') % 2 or line.count("'") % 2 for line in lines):
-        return "".join(f"{line}\n" for line in lines)
-    kept = [line.rstrip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
-    return "".join(f"{line}\n" for line in kept)
+def snapshot(
+    packages: list[dict], repositories: list[setup.Repository], settings: reduced.Settings, tools: "dbapi"
+) -> dict[str, str]:
+    """Fills SNAPSHOT: a folder for each package with all that its build reads, and one for merging them all.
 
-
-def copy_plain(source: str, target: str) -> None:
-    os.makedirs(os.path.dirname(target), exist_ok=True)
-    with open(target, "w", encoding="utf-8", errors="surrogateescape") as file:
-        file.write(plain_lines(source))
-
-
-def snapshot_profiles(location: str, target: str, profiles: list[str]) -> None:
-    top = f"{location}/profiles"
-    for name in sorted(os.listdir(top)):
-        if os.path.isfile(f"{top}/{name}") and not name.endswith(".desc") and name != "ChangeLog":
-            copy_plain(f"{top}/{name}", f"{target}/profiles/{name}")
-    for profile in profiles:
-        if os.path.realpath(profile).startswith(os.path.realpath(top) + "/"):
-            relative = os.path.relpath(os.path.realpath(profile), os.path.realpath(top))
-            for current, _, names in sorted(os.walk(profile)):
-                for name in sorted(names):
-                    inner = os.path.normpath(os.path.join(relative, os.path.relpath(current, profile), name))
-                    if name.endswith(".bashrc"):
-                        shutil.copyfile(os.path.join(current, name), f"{target}/profiles/{inner}")
-                    elif name != "parent" or os.path.isfile(os.path.join(current, name)):
-                        copy_plain(os.path.join(current, name), f"{target}/profiles/{inner}")
-
-
-def snapshot(packages: list[dict], repositories: list[setup.Repository], profiles: list[str]) -> dict[str, str]:
-    """Fills SNAPSHOT and gives back the digest of each ebuild's and eclass's canonical text, by its path."""
-    sources: dict[str, str] = {}
-    for repository in repositories:
-        target = f"{SNAPSHOT}/repositories/{repository.name}"
-        snapshot_profiles(repository.location, target, profiles)
-        if os.path.exists(f"{repository.location}/metadata/layout.conf"):
-            copy_plain(f"{repository.location}/metadata/layout.conf", f"{target}/metadata/layout.conf")
+    :returns: the digest of each ebuild's and eclass's canonical text, by its path
+    """
+    sources: dict[str, list[str]] = {}
+    categories: dict[str, set[str]] = {}
     for package in packages:
-        folder = os.path.dirname(package["path"])
-        target = f"{SNAPSHOT}/repositories/{package['repository']}/{package['category']}/{package['pn']}"
-        os.makedirs(target, exist_ok=True)
-        sources[package["path"]] = f"{target}/{os.path.basename(package['path'])}"
-        if os.path.isdir(f"{folder}/files") and not os.path.isdir(f"{target}/files"):
-            shutil.copytree(f"{folder}/files", f"{target}/files", symlinks=True)
-        with open(f"{target}/Manifest", "a", encoding="utf-8") as file:
-            for distfile in package["distfiles"]:
-                hashes = " ".join(f"{kind} {value}" for kind, value in distfile["hashes"].items())
-                file.write(f"DIST {distfile['name']} {distfile['size']} {hashes}\n")
-        for name, (path, location) in package["eclass_paths"].items():
-            sources[path] = f"{SNAPSHOT}/repositories/{location}/eclass/{name}.eclass"
+        folder = f"{SNAPSHOT}/packages/{package['cpv']}"
+        categories.setdefault(package["repository"], set()).add(package["category"])
+        reduced.write_repositories(folder, repositories, {package["repository"]: {package["category"]}})
+        reduced.write_build_tools(folder, package["package"], tools)
+        settings.write(folder, merging=False)
+        reduced.write_lists(folder, [package["package"]], {package["cpv"]: package["use"]})
+        reduced.write_user_files(folder, package["package"])
+        target = f"{folder}/repositories/{package['repository']}/{package['category']}/{package['pn']}"
+        os.makedirs(target)
+        ebuild = os.path.basename(package["path"])
+        sources.setdefault(package["path"], []).append(f"{target}/{ebuild}")
+        files = f"{os.path.dirname(package['path'])}/files"
+        if os.path.isdir(files):
+            shutil.copytree(files, f"{target}/files", symlinks=True)
+        setup.write(f"{target}/Manifest", "".join(manifest_line(distfile) for distfile in package["distfiles"]))
+        for name, (path, repository_name) in package["eclass_paths"].items():
+            eclass = f"{folder}/repositories/{repository_name}/eclass/{name}.eclass"
+            sources.setdefault(path, []).append(eclass)
+    merging = f"{SNAPSHOT}/merge"
+    reduced.write_repositories(merging, repositories, categories)
+    settings.write(merging, merging=True)
+    known = [package["package"] for package in packages]
+    reduced.write_lists(merging, known, {package["cpv"]: package["use"] for package in packages})
+    return write_canonical(sources)
+
+
+def manifest_line(distfile: dict) -> str:
+    hashes = " ".join(f"{kind} {value}" for kind, value in distfile["hashes"].items())
+    return f"DIST {distfile['name']} {distfile['size']} {hashes}\n"
+
+
+def write_canonical(sources: dict[str, list[str]]) -> dict[str, str]:
     scratch = f"{setup.WORK}/canonical"
     os.makedirs(scratch)
     digests = {}
     for path, text in canonical.canonical_forms(sorted(sources), scratch).items():
-        setup.write(sources[path], text)
+        first, *others = sources[path]
+        setup.write(first, text)
+        for other in others:
+            os.makedirs(os.path.dirname(other), exist_ok=True)
+            os.link(first, other)
         digests[path] = hashlib.sha256(text.encode()).hexdigest()
     return digests
-
-
-def snapshot_configuration() -> None:
-    etc = f"{setup.CONFIGURATION}/etc/portage"
-    for current, folders, names in sorted(os.walk(etc)):
-        relative = os.path.relpath(current, etc)
-        for name in sorted(names):
-            if relative.startswith(("repos.conf", "make.profile")):
-                continue
-            inner = os.path.normpath(os.path.join(relative, name))
-            target = f"{SNAPSHOT}/configuration/{inner}"
-            if inner.startswith(("patches/", "env/")) or inner == "bashrc":
-                os.makedirs(os.path.dirname(target), exist_ok=True)
-                shutil.copyfile(os.path.join(current, name), target)
-            else:
-                copy_plain(os.path.join(current, name), target)
 
 
 def files_below(folder: str) -> dict[str, str]:
@@ -297,6 +275,17 @@ def files_below(folder: str) -> dict[str, str]:
             kept = digest(path) if not os.path.islink(path) else "link:" + os.readlink(path)
             found[os.path.relpath(path, folder)] = kept
     return dict(sorted(found.items()))
+
+
+def staying(parents: list[dict], packages: list[dict]) -> list[dict]:
+    """The parents' packages that are still there when the layer's are merged."""
+    there: dict[str, dict] = {}
+    for plan in [*parents, {"packages": packages}]:
+        for package in plan["packages"]:
+            for replaced in package["replaces"]:
+                there.pop(replaced, None)
+            there[package["cpv"]] = package
+    return [package for cpv, package in there.items() if cpv not in {own["cpv"] for own in packages}]
 
 
 def iuse_of(repositories: list[setup.Repository], name: str) -> str:
@@ -360,15 +349,21 @@ def main() -> None:
             name: (eclasses[name].location, names[os.path.realpath(os.path.dirname(os.path.dirname(eclasses[name].location)))])
             for name in package["inherited"]
         }
-    digests = snapshot(packages, repositories, list(settings.profiles))
-    snapshot_configuration()
+    tools = graph._frozen_config.trees[graph._frozen_config._running_root.root]["vartree"].dbapi
+    system = [atom.lstrip("*") for atom in settings.packages if atom.startswith("*")]
+    digests = snapshot(packages, repositories, reduced.Settings(settings), tools)
     for package in packages:
         package["ebuild"] = digests[package.pop("path")]
         package["eclasses"] = {name: digests[path] for name, (path, _) in sorted(package.pop("eclass_paths").items())}
         package["files"] = files_below(
-            f"{SNAPSHOT}/repositories/{package['repository']}/{package['category']}/{package['pn']}/files"
+            f"{SNAPSHOT}/packages/{package['cpv']}/repositories/{package['repository']}"
+            f"/{package['category']}/{package['pn']}/files"
         )
-        del package["inherited"], package["location"]
+        package["snapshot"] = reduced.tree_digest(f"{SNAPSHOT}/packages/{package['cpv']}")
+        del package["inherited"], package["package"]
+    closures = closure.Closures([*staying(parents, packages), *packages], system)
+    for package in packages:
+        package["needs"] = closures.of(package["cpv"])
     plan = {
         "schema": 1,
         "atoms": sorted(spec["atoms"]),
@@ -377,6 +372,7 @@ def main() -> None:
         "settings": {name: settings.get(name, "") for name in ("ARCH", "CFLAGS", "CHOST", "CXXFLAGS", "LDFLAGS")},
         "installed": installed,
         "packages": packages,
+        "merge": reduced.tree_digest(f"{SNAPSHOT}/merge"),
     }
     setup.write("/strata/out/plan.json", json.dumps(plan, sort_keys=True, indent=1) + "\n")
     os.makedirs(SNAPSHOT, exist_ok=True)

@@ -20,12 +20,13 @@ BROOT = f"{WORK}/broot"
 DISTDIR = f"{WORK}/distfiles"
 BUILD = f"{WORK}/build"
 LOGS = f"{WORK}/logs"
+PACKAGES = f"{WORK}/packages"
 DEFAULT_CHOST = "x86_64-pc-linux-gnu"
 
 # Fixed, whatever a profile wants: what is switched on here reaches the bytes of every package.
 FEATURES = (
-    "-* assume-digests binpkg-logs config-protect-if-modified fixlafiles multilib-strict preserve-libs protect-owned"
-    " strict unknown-features-warn unmerge-orphans xattr"
+    "-* assume-digests binpkg-docompress binpkg-dostrip binpkg-ignore-signature config-protect-if-modified fixlafiles"
+    " jobserver-token multilib-strict preserve-libs protect-owned strict unknown-features-warn unmerge-orphans xattr"
 )
 
 # Files of /etc/portage that Portage also takes as folders of files.
@@ -127,7 +128,7 @@ def lay_out_configuration(folders: list[str], repositories: list[Repository], pr
                 shutil.copymode(source, target)
     make_conf.append(own_settings())
     write(f"{etc}/make.conf", "".join(make_conf))
-    link_profile(etc, repositories, profile)
+    os.symlink(profile, f"{etc}/make.profile")
     write_repositories(etc, repositories)
 
 
@@ -135,7 +136,10 @@ def own_settings() -> str:
     return f"""
 FEATURES="{FEATURES}"
 DISTDIR="{DISTDIR}"
-PKGDIR="{WORK}/packages"
+PKGDIR="{PACKAGES}"
+BINPKG_FORMAT="gpkg"
+BINPKG_COMPRESS="zstd"
+BINPKG_COMPRESS_FLAGS="-1"
 PORTAGE_TMPDIR="{BUILD}"
 PORTAGE_LOGDIR=""
 GENTOO_MIRRORS=""
@@ -151,14 +155,14 @@ PORTDIR=""
 """
 
 
-def link_profile(etc: str, repositories: list[Repository], profile: str) -> None:
-    """Selects a profile, given as `repository:path`."""
+def profile_folder(repositories: list[Repository], profile: str) -> str:
+    """Where a profile lies that is given as `repository:path`."""
     name, _, path = profile.partition(":")
     location = next((entry.location for entry in repositories if entry.name == name), None)
     if location is None or not os.path.isdir(f"{location}/profiles/{path}"):
         known = ", ".join(entry.name for entry in repositories)
         fail(f"there is no profile {profile}", f"a profile is `repository:path`, of one of {known}")
-    os.symlink(f"{location}/profiles/{path}", f"{etc}/make.profile")
+    return f"{location}/profiles/{path}"
 
 
 def write_repositories(etc: str, repositories: list[Repository]) -> None:
@@ -184,7 +188,7 @@ def lay_out_broot(repositories: list[Repository], profile: str) -> None:
             os.symlink(source, target)
     write(f"{BROOT}/share/portage/config/repos.conf", "")
     write(f"{etc}/make.conf", own_settings())
-    link_profile(etc, repositories, profile)
+    os.symlink(profile, f"{etc}/make.profile")
     write_repositories(etc, repositories)
     for name in ("usr", "bin", "sbin", "lib", "lib64"):
         os.symlink(f"/{name}", f"{BROOT}/{name}")
@@ -214,13 +218,37 @@ def lay_out_shims(chost: str) -> None:
             os.symlink(f"/usr/bin/{tool}", f"{folder}/{chost}-{tool}")
 
 
-def prepare(folders: list[str], repositories: list[Repository], profile: str, chost: str = DEFAULT_CHOST) -> None:
+def lay_out(repositories: list[Repository], profile: str, chost: str) -> None:
     os.umask(0o022)
-    for folder in (CONFIGURATION, DISTDIR, BUILD, LOGS, f"{WORK}/packages"):
+    for folder in (CONFIGURATION, DISTDIR, BUILD, LOGS, PACKAGES):
         os.makedirs(folder, exist_ok=True)
     lay_out_shims(chost)
     lay_out_broot(repositories, profile)
-    lay_out_configuration(folders, repositories, profile)
+
+
+def prepare(folders: list[str], repositories: list[Repository], profile: str, chost: str = DEFAULT_CHOST) -> None:
+    """Sets Portage up with the whole configuration of a layer and its parents, and a profile `repository:path`."""
+    path = profile_folder(repositories, profile)
+    lay_out(repositories, path, chost)
+    lay_out_configuration(folders, repositories, path)
+
+
+def prepare_reduced(folder: str, chost: str) -> None:
+    """Sets Portage up with what `reduced.py` left in a folder."""
+    names = sorted(os.listdir(f"{folder}/repositories"))
+    with open(f"{folder}/repositories.json", encoding="utf-8") as file:
+        entries = json.load(file)
+    repositories = [Repository(name, f"{folder}/repositories/{name}", priority) for name, priority in entries]
+    assert sorted(entry.name for entry in repositories) == names
+    lay_out(repositories, f"{folder}/profile", chost)
+    if os.path.isdir(f"{folder}/broot"):
+        shutil.copytree(f"{folder}/broot", f"{BROOT}/var/db/pkg")
+    etc = f"{CONFIGURATION}/etc/portage"
+    shutil.copytree(f"{folder}/configuration", etc)
+    with open(f"{etc}/make.conf", "a", encoding="utf-8") as file:
+        file.write(own_settings())
+    os.symlink(f"{folder}/profile", f"{etc}/make.profile")
+    write_repositories(etc, repositories)
 
 
 def take_environment(chost: str = DEFAULT_CHOST) -> None:
@@ -236,6 +264,13 @@ def repository_name(location: str, fallback: str) -> str:
             return file.read().strip()
     except FileNotFoundError:
         return fallback
+
+
+def emerge() -> list[str]:
+    """The command line that starts Portage's emerge."""
+    if own_portage():
+        return [sys.executable, "-B", f"{OWN_PREFIX}/lib/portage/bin/emerge"]
+    return ["emerge"]
 
 
 def installed_packages() -> list[str]:

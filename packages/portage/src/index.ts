@@ -9,6 +9,8 @@ export {
 export { fetchGit } from './fetch/git.js';
 export { fetchTarball, type FetchFileOptions } from './fetch/tarball.js';
 export { mergeAction, parseMergedPackages, type MergedPackages, type MergeParameters } from './merge.js';
+export { buildPackages, type BuiltPackage, type PackageNode } from './build-packages.js';
+export { binaryPackageMediaType, packageAction, type PackageParameters } from './package.js';
 export {
   parsePlan,
   planAction,
@@ -16,6 +18,7 @@ export {
   shimsFolder,
   type Distfile,
   type Plan,
+  type PlannedPackage,
   type PlannedRepository,
   type PlanParameters,
 } from './plan.js';

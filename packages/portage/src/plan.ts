@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
-import { absolutePath, type AbsolutePath, type ScannedTree } from '@strata/fingerprint';
+import { absolutePath, parseDigest, type AbsolutePath, type ScannedTree } from '@strata/fingerprint';
 import {
   layerMediaType,
   packScript,
@@ -30,6 +30,11 @@ const distfileSchema = z.object({
   uris: z.array(z.string()),
 });
 
+const sha256Schema = z
+  .string()
+  .regex(/^[0-9a-f]{64}$/)
+  .transform((hex) => parseDigest(`sha256:${hex}`));
+
 const packageSchema = z.object({
   cpv: z.string(),
   category: z.string(),
@@ -44,6 +49,10 @@ const packageSchema = z.object({
   distfiles: z.array(distfileSchema),
   replaces: z.array(z.string()),
   restrict: z.array(z.string()),
+  /** Packages that ROOT holds while this one is built: of this layer and of its parents, in their order. */
+  needs: z.array(z.string()),
+  /** Digest of all that the build reads of repositories and configuration. */
+  snapshot: sha256Schema,
 });
 
 const planSchema = z.object({
@@ -54,10 +63,15 @@ const planSchema = z.object({
   settings: z.record(z.string(), z.string()),
   installed: z.array(z.string()),
   packages: z.array(packageSchema),
+  /** Digest of the configuration that the packages are merged with. */
+  merge: sha256Schema,
 });
 
 /** What Portage would merge for a layer. */
 export type Plan = z.output<typeof planSchema>;
+
+/** A package of a plan. */
+export type PlannedPackage = Plan['packages'][number];
 
 /** A file that an ebuild needs, as its repository's Manifest describes it (GLEP 74). */
 export type Distfile = z.output<typeof distfileSchema>;
@@ -85,6 +99,8 @@ export interface PlanParameters {
   /** `repository:path` */
   readonly profile: string;
   readonly atoms: readonly string[];
+  /** What the lowest layer below starts from, where that is a whole system of its own: a tarball, a bootstrap. */
+  readonly origin: LayerStack;
   /** Plans of the layers below, the lowest first. */
   readonly parents: readonly Descriptor[];
 }
@@ -103,7 +119,7 @@ export function portageScripts(shims: ScannedTree, ...names: readonly string[]):
  * repositories and configuration the merge needs.
  */
 export function planAction(parameters: PlanParameters, shims: ScannedTree): Action {
-  const { label, toolchain, repositories, configuration, profile, atoms, parents } = parameters;
+  const { label, toolchain, repositories, configuration, profile, atoms, origin, parents } = parameters;
   const spec = {
     atoms,
     profile,
@@ -114,8 +130,12 @@ export function planAction(parameters: PlanParameters, shims: ScannedTree): Acti
   return {
     label,
     toolchain,
+    rootfs: { lower: origin },
     inputs: [
-      ...portageScripts(shims, 'plan.py', 'portage_setup.py', 'canonical.py', 'debian_packages.py'),
+      ...portageScripts(
+        shims,
+        ...['plan.py', 'portage_setup.py', 'canonical.py', 'closure.py', 'reduced.py', 'debian_packages.py'],
+      ),
       { kind: 'text', name: 'spec.json', text: JSON.stringify(spec) },
       ...repositories.map(({ name, content }): Input =>
         'tree' in content

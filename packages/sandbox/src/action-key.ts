@@ -26,6 +26,8 @@ async function inputPart(input: Input): Promise<JsonValue> {
       return { tree: input.tree.manifest.digest };
     case 'layer':
       return { layer: diffIdOf(input.layer) };
+    case 'part':
+      return { part: input.digest };
   }
 }
 

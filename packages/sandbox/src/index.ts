@@ -13,6 +13,7 @@ export { actionKey } from './action-key.js';
 export { enter } from './enter.js';
 export { ActionFailed, InputChanged, type ErrorReport } from './errors.js';
 export { inUserNamespace, type NamespaceOptions } from './launch.js';
+export { JobPool } from './job-pool.js';
 export { diffIdAnnotation, diffIdOf, layerMediaType, unpackedLayer } from './layers.js';
 export { type Runnable } from './prepare.js';
 export { runAction, type RunOptions } from './run-action.js';

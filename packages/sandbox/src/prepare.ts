@@ -20,7 +20,10 @@ const baseEnvironment: Readonly<Record<string, string>> = {
 };
 
 /** What an action may see and do, before where its inputs lie is known. */
-export type Runnable = Pick<Action, 'toolchain' | 'rootfs' | 'inputs' | 'argv' | 'environment' | 'devices' | 'hints'>;
+export type Runnable = Pick<
+  Action,
+  'toolchain' | 'rootfs' | 'inputs' | 'argv' | 'environment' | 'devices' | 'jobserver' | 'hints'
+>;
 
 /** How a runnable is to be launched. */
 export interface PrepareOptions {
@@ -77,6 +80,8 @@ async function locateInput(
       return { path: await store.path(input.artifact) };
     case 'layer':
       return { path: await unpackedLayer(store, input.layer, signal) };
+    case 'part':
+      return { path: join(await unpackedLayer(store, input.layer, signal), input.folder) };
     case 'tree': {
       const { root: folder } = input.tree;
       const hidden = await undeclaredPaths(input.tree);
@@ -155,6 +160,9 @@ export async function prepare(
   }
   const devices = (action.devices ?? []).filter((device) => existsSync(device));
   bwrap.push(...devices.flatMap((device) => ['--dev-bind', device, device]));
+  if (action.jobserver !== undefined) {
+    bwrap.push('--bind', action.jobserver, '/strata/jobserver');
+  }
   bwrap.push('--chdir', '/strata/tmp');
   const spec: SandboxSpec = {
     argv: action.argv,

@@ -25,7 +25,7 @@ function artifactsOf(action: Action): Descriptor[] {
     ...(isSeed(action.toolchain) ? [] : action.toolchain),
     ...(action.rootfs?.lower ?? []),
     ...action.inputs.flatMap((input) =>
-      input.kind === 'artifact' ? [input.artifact] : input.kind === 'layer' ? [input.layer] : [],
+      input.kind === 'artifact' ? [input.artifact] : 'layer' in input ? [input.layer] : [],
     ),
   ];
 }

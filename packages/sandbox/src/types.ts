@@ -17,7 +17,19 @@ export type Input =
   /** A folder of the workspace, bound as it lies there. Owners and modes inside are those of the disk: read git's modes only. */
   | { readonly kind: 'tree'; readonly name: string; readonly tree: ScannedTree }
   /** A layer unpacked, read-only. */
-  | { readonly kind: 'layer'; readonly name: string; readonly layer: LayerDescriptor };
+  | { readonly kind: 'layer'; readonly name: string; readonly layer: LayerDescriptor }
+  /**
+   * A folder of a layer that an action made, which also said what is in it: `digest`. Whatever else the layer holds is
+   * neither seen nor in the key.
+   */
+  | {
+      readonly kind: 'part';
+      readonly name: string;
+      readonly layer: LayerDescriptor;
+      /** Relative to the layer's root. */
+      readonly folder: string;
+      readonly digest: Digest;
+    };
 
 /**
  * The root file system of the one kind of action that makes toolchains: a folder of the store made by the machine's own
@@ -49,6 +61,11 @@ export interface Action {
   readonly outputs: Readonly<Record<string, string>>;
   /** Device files of this machine that may speed the action up, bound where they exist. Not in the key: they may not reach the bytes. */
   readonly devices?: readonly string[];
+  /**
+   * The FIFO of a pool of job tokens (GNU make manual, POSIX Jobserver Interaction), at `/strata/jobserver` inside. Not in
+   * the key.
+   */
+  readonly jobserver?: AbsolutePath | undefined;
   /** Hints that may not reach the bytes and are not in the key, as variables of the environment: job counts. */
   readonly hints?: Readonly<Record<string, string>>;
 }

@@ -1,6 +1,6 @@
 import { basename, join, resolve } from 'node:path/posix';
 import { pathToFileURL } from 'node:url';
-import { UserError, type LayerDefinition } from '@strata/definitions';
+import { UserError, type LayerDefinition, type PlacedDefinition } from '@strata/definitions';
 import { absolutePath, parseDigest, scanTree, type Digest } from '@strata/fingerprint';
 import {
   bootstrapAction,
@@ -62,6 +62,7 @@ export async function planLayer(task: Task): Promise<TaskOutput> {
       configuration: await Promise.all(model.configuration(placed).map((folder) => task.tree(folder))),
       profile,
       atoms: definition.packages ?? [],
+      origin: await originOf(task),
       parents: await Promise.all(
         parents.map(async ({ name }) => pick((await task.output(name, 'plan')).outputs, 'plan.json')),
       ),
@@ -88,7 +89,7 @@ export async function planLayer(task: Task): Promise<TaskOutput> {
 const tarballName = 'origin';
 
 /** A tarball by URL, or by its path in the project. */
-async function fetchOrigin(task: Task, source: string, digest: Digest): Promise<Descriptor> {
+async function fetchTarballOf(task: Task, source: string, digest: Digest): Promise<Descriptor> {
   const { signal, reporter, workspaceRoot } = task.environment;
   const uri = /^[a-z]+:/.test(source) ? source : pathToFileURL(resolve(workspaceRoot, task.placed.root, source)).href;
   return fetchTarball(task.store, uri, digest, {
@@ -99,60 +100,66 @@ async function fetchOrigin(task: Task, source: string, digest: Digest): Promise<
   });
 }
 
-/** Fetches what a layer is made of: distfiles of its plan, packages of its lock file. */
-export async function fetchLayer(task: Task): Promise<TaskOutput> {
+/** Fetches what a layer starts from: packages of its lock file, its tarball. */
+export async function fetchOrigin(task: Task): Promise<TaskOutput> {
   const { placed, store, environment } = task;
   const { signal, reporter } = environment;
   const { from } = definitionOf(task);
-  const onProgress = (progress: Parameters<typeof reporter.progress>[1]): void => {
-    reporter.progress(task.label, progress);
-  };
-  const outputs: Record<string, Descriptor> = {};
   if (typeof from === 'object' && 'debian' in from) {
-    const lock = task.lock(join(placed.root, from.debian.lock));
-    const files = await fetchLocked(store, lock, {
+    const files = await fetchLocked(store, task.lock(join(placed.root, from.debian.lock)), {
       project: placed.name,
       mirror: from.debian.mirror,
       signal,
-      onProgress,
+      onProgress: (progress) => {
+        reporter.progress(task.label, progress);
+      },
     });
-    Object.assign(outputs, Object.fromEntries(files));
+    return { outputs: Object.fromEntries(files) };
   }
-  if (typeof from === 'object' && 'tarball' in from) {
-    outputs[tarballName] = await fetchOrigin(task, from.tarball, parseDigest(from.digest));
+  if (typeof from === 'object') {
+    return { outputs: { [tarballName]: await fetchTarballOf(task, from.tarball, parseDigest(from.digest)) } };
   }
-  if (task.model.hasPackages(placed)) {
-    const plan = parsePlan(await store.readText(pick((await task.output(placed.name, 'plan')).outputs, 'plan.json')));
-    const distfiles = plan.packages.flatMap((entry) => entry.distfiles);
-    const mirrors = (process.env['GENTOO_MIRRORS'] ?? '').split(/\s+/).filter((mirror) => mirror !== '');
-    const files = await fetchDistfiles(store, distfiles, {
+  return { outputs: {} };
+}
+
+/** Fetches what a layer is made of: the distfiles of its plan, or what it starts from where it has no packages. */
+export async function fetchLayer(task: Task): Promise<TaskOutput> {
+  const { placed, store, environment } = task;
+  const { signal, reporter } = environment;
+  if (!task.model.hasPackages(placed)) {
+    return fetchOrigin(task);
+  }
+  const plan = parsePlan(await store.readText(pick((await task.output(placed.name, 'plan')).outputs, 'plan.json')));
+  const files = await fetchDistfiles(
+    store,
+    plan.packages.flatMap((entry) => entry.distfiles),
+    {
       mirrors: [new DebianSourceMirror(store)],
-      gentooMirrors: mirrors,
+      gentooMirrors: (process.env['GENTOO_MIRRORS'] ?? '').split(/\s+/).filter((mirror) => mirror !== ''),
       signal,
-      onProgress,
-    });
-    Object.assign(outputs, Object.fromEntries(files));
-  }
-  return { outputs };
+      onProgress: (progress) => {
+        reporter.progress(task.label, progress);
+      },
+    },
+  );
+  return { outputs: Object.fromEntries(files) };
 }
 
 /** Merges a layer's packages. */
 export async function mergeLayer(task: Task): Promise<TaskOutput> {
   const { placed } = task;
-  const plan = (await task.output(placed.name, 'plan')).outputs;
-  const fetched = (await task.output(placed.name, 'fetch')).outputs;
-  const wanted = parsePlan(await task.store.readText(pick(plan, 'plan.json'))).packages.flatMap(
-    ({ distfiles }) => distfiles,
-  );
+  const { outputs } = await task.output(placed.name, 'plan');
+  const plan = parsePlan(await task.store.readText(pick(outputs, 'plan.json')));
+  const { outputs: packages } = await task.output(placed.name, 'packages');
+  const parents = typeof definitionOf(task).from === 'object' ? await originOf(task) : await parentStack(task);
   const action = mergeAction(
     {
       label: task.label,
       toolchain: await task.toolchain(),
-      plan: pick(plan, 'plan.json'),
-      snapshot: asLayer(pick(plan, 'snapshot.tar.zst')),
-      distfiles: new Map(wanted.map(({ name }) => [name, pick(fetched, name)])),
-      parents: await parentStack(task),
-      jobs: task.jobs,
+      plan,
+      snapshot: asLayer(pick(outputs, 'snapshot.tar.zst')),
+      packages: new Map(plan.packages.map(({ cpv }) => [cpv, pick(packages, `${cpv}.gpkg.tar`)])),
+      parents,
     },
     await scanTree(shimsFolder, { gitIgnored: 'include' }),
   );
@@ -176,17 +183,36 @@ async function trees(task: Task): Promise<ComposedTree[]> {
   );
 }
 
-/** The action that makes what a layer starts from, where that is no other layer. */
-async function originAction(task: Task, from: Exclude<LayerDefinition['from'], string>): Promise<Action> {
-  const fetched = (await task.output(task.placed.name, 'fetch')).outputs;
-  if ('tarball' in from) {
-    const toolchain = await task.toolchain();
-    return tarballAction({ label: task.label, toolchain, tarball: pick(fetched, tarballName), stripTop: false });
+/** The layer that a stack starts from, where that is a whole system of its own. */
+export async function originOf(task: Task): Promise<LayerStack> {
+  const { model } = task;
+  const placed = model.originOf(task.placed);
+  if (placed === undefined) {
+    return [];
   }
-  const lock = task.lock(join(task.placed.root, from.debian.lock));
+  const { from } = placed.definition as LayerDefinition;
+  const { outputs: fetched } = await task.output(placed.name, model.originTarget(placed));
+  const made = await task.action(
+    await originAction(task, placed, from as Exclude<LayerDefinition['from'], string>, fetched),
+  );
+  return [titled(pick(made, 'layer.tar.zst'), `${placed.name} (origin)`)];
+}
+
+async function originAction(
+  task: Task,
+  placed: PlacedDefinition,
+  from: Exclude<LayerDefinition['from'], string>,
+  fetched: TaskOutput['outputs'],
+): Promise<Action> {
+  const label = `${placed.name}:${task.model.hasPackages(placed) ? 'origin' : 'build'}`;
+  if ('tarball' in from) {
+    const toolchain = await task.stack(task.model.toolchain(placed));
+    return tarballAction({ label, toolchain, tarball: pick(fetched, tarballName), stripTop: false });
+  }
+  const lock = task.lock(join(placed.root, from.debian.lock));
   const files = new Map(Object.entries(fetched));
   const seed = await makeSeed(task.store, lock, files, task.environment.signal);
-  return bootstrapAction({ label: task.label, seed, lock, files });
+  return bootstrapAction({ label, seed, lock, files });
 }
 
 /** Builds a layer: what it starts from, its packages, its trees and scripts. */
@@ -196,9 +222,9 @@ export async function buildLayer(task: Task): Promise<TaskOutput> {
   const below: LayerDescriptor[] = [];
   const made: Record<string, Descriptor> = {};
   if (typeof definition.from === 'object') {
-    const base = await task.action(await originAction(task, definition.from));
-    made['origin.tar.zst'] = pick(base, 'layer.tar.zst');
-    below.push(titled(pick(base, 'layer.tar.zst'), `${placed.name} (origin)`));
+    const origin = await originOf(task);
+    made['origin.tar.zst'] = origin[0] as Descriptor;
+    below.push(...origin);
   } else if (definition.from !== 'scratch') {
     below.push(...(await parentStack(task)));
   }

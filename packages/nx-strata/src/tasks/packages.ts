@@ -1,0 +1,123 @@
+import type { PlacedDefinition } from '@strata/definitions';
+import { scanTree, type ScannedTree } from '@strata/fingerprint';
+import {
+  buildPackages,
+  packageAction,
+  parsePlan,
+  shimsFolder,
+  type BuiltPackage,
+  type PackageNode,
+  type Plan,
+} from '@strata/portage';
+import { JobPool, type LayerDescriptor, type LayerStack } from '@strata/sandbox';
+import type { Descriptor } from '@strata/store';
+import { asLayer, type TaskOutput } from '../task-output.js';
+import { pick, type Task } from '../tasks.js';
+import { originOf } from './layer.js';
+
+/** A layer of the stack, with all that its packages are built from. */
+interface PlannedLayer {
+  readonly name: string;
+  readonly plan: Plan;
+  readonly snapshot: LayerDescriptor;
+  readonly distfiles: Readonly<Record<string, Descriptor>>;
+  readonly toolchain: LayerStack;
+}
+
+async function readLayer(task: Task, placed: PlacedDefinition): Promise<PlannedLayer> {
+  const { name } = placed;
+  const { outputs } = await task.output(name, 'plan');
+  return {
+    name,
+    plan: parsePlan(await task.store.readText(pick(outputs, 'plan.json'))),
+    snapshot: asLayer(pick(outputs, 'snapshot.tar.zst')),
+    distfiles: (await task.output(name, 'fetch')).outputs,
+    toolchain: await task.stack(task.model.toolchain(placed)),
+  };
+}
+
+/** A package to be built, and the layer whose plan has it. */
+interface Node extends PackageNode {
+  readonly layer: PlannedLayer;
+}
+
+/** The packages of the top layer, and of those below what these need. */
+function nodesOf(layers: readonly PlannedLayer[]): Node[] {
+  const nodes = new Map<string, Node>();
+  const add = (cpv: string, height: number): string | undefined => {
+    // a child may have built the same version again, with other flags
+    const index = layers.slice(0, height + 1).findLastIndex(({ plan }) => plan.packages.some((one) => one.cpv === cpv));
+    const layer = layers[index];
+    const planned = layer?.plan.packages.find((one) => one.cpv === cpv);
+    if (layer === undefined || planned === undefined) {
+      return undefined;
+    }
+    const id = `${layer.name}:${cpv}`;
+    if (!nodes.has(id)) {
+      nodes.set(id, { id, planned, needs: [], layer });
+      const needs = planned.needs.flatMap((need) => add(need, index) ?? []);
+      nodes.set(id, { id, planned, needs, layer });
+    }
+    return id;
+  };
+  layers.at(-1)?.plan.packages.forEach(({ cpv }) => add(cpv, layers.length - 1));
+  return [...nodes.values()];
+}
+
+async function build(
+  task: Task,
+  { id, planned, layer }: Node,
+  needs: readonly BuiltPackage[],
+  given: { readonly origin: LayerStack; readonly shims: ScannedTree; readonly pool: JobPool },
+): Promise<BuiltPackage> {
+  const { plan, snapshot, distfiles, toolchain } = layer;
+  const outputs = await task.action(
+    packageAction(
+      {
+        label: id,
+        toolchain,
+        planned,
+        chost: plan.settings['CHOST'] ?? '',
+        snapshot,
+        distfiles: new Map(planned.distfiles.map(({ name }) => [name, pick(distfiles, name)])),
+        root: [...given.origin, ...needs.map((need) => need.layer)],
+        jobs: task.jobs,
+        jobserver: given.pool.path,
+      },
+      given.shims,
+    ),
+  );
+  return { binaryPackage: pick(outputs, 'package.gpkg.tar'), layer: asLayer(pick(outputs, 'layer.tar.zst')) };
+}
+
+/** Builds a layer's packages, each by itself, and whatever they need of the layers below. */
+export async function buildLayerPackages(task: Task): Promise<TaskOutput> {
+  const { model, placed } = task;
+  const layers: PlannedLayer[] = [];
+  for (const below of model.chain(placed).filter((layer) => model.hasPackages(layer))) {
+    layers.push(await readLayer(task, below));
+  }
+  const origin = await originOf(task);
+  const shims = await scanTree(shimsFolder, { gitIgnored: 'include' });
+  const pool = await JobPool.open(task.store);
+  try {
+    const built = await buildPackages(
+      nodesOf(layers),
+      (node, needs) => build(task, node, needs, { origin, shims, pool }),
+      task.jobs,
+    );
+    const own = layers.at(-1)?.plan.packages ?? [];
+    const outputs = own.flatMap(({ cpv }): [string, Descriptor][] => {
+      const one = built.get(`${placed.name}:${cpv}`);
+      return one === undefined
+        ? []
+        : [
+            [`${cpv}.gpkg.tar`, one.binaryPackage],
+            [`${cpv}.tar.zst`, one.layer],
+          ];
+    });
+    return { outputs: Object.fromEntries(outputs) };
+  } finally {
+    await pool.close();
+  }
+}
