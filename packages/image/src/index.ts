@@ -1,7 +1,9 @@
 export { privateApt, machineMirror, type Apt, type Source } from './debian/apt.js';
-export { bootstrapAction, makeSeed, type BootstrapParameters } from './debian/bootstrap.js';
+export { bootstrapAction, makeSeed, seedIdentity, type BootstrapParameters } from './debian/bootstrap.js';
 export {
   debFileName,
+  debMediaType,
+  wheelMediaType,
   fetchLocked,
   PinnedVersionGone,
   type FetchLockOptions,

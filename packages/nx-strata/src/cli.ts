@@ -5,11 +5,17 @@ import { formatBytes } from '@strata/image';
 import { openUserStore } from '@strata/sandbox';
 import { explain } from './run-executor.js';
 import { updateLock } from './update.js';
+import { formatAnswer, openWorkspace, why } from './why/why.js';
 import { findWorkspaceRoot, scanWorkspace } from './workspace-root.js';
 
 const usage = `strata: operating-system images as an Nx workspace
 
   strata update PROJECT...   move a lock file forward to what its suite has now
+  strata why PROJECT:TARGET  why it ran when it last did, or would run now
+      --against RUN|FILE     compared with a recorded run, or with another machine's runs
+      --json                 for programs
+  strata runs [LABEL]        the runs that are remembered
+      --export               the last run of every action, as JSON for why --against FILE
   strata store status        what the store of this user holds
   strata store clear         empty it
 `;
@@ -57,16 +63,57 @@ async function store(words: readonly string[]): Promise<void> {
   }
 }
 
+async function answerWhy(
+  words: readonly string[],
+  options: { readonly against?: string | undefined; readonly json?: boolean | undefined },
+): Promise<void> {
+  const [subject] = words;
+  if (subject === undefined) {
+    throw new UserError('strata why needs a task', { hint: 'strata why PROJECT:TARGET' });
+  }
+  const answers = await why({ subject, against: options.against });
+  if (options.json === true) {
+    console.log(JSON.stringify(answers, undefined, 2));
+    return;
+  }
+  const colours = process.stdout.isTTY && process.env['NO_COLOR'] === undefined;
+  for (const found of answers) {
+    console.log(formatAnswer(found, colours).join('\n'));
+  }
+}
+
+async function runs(words: readonly string[], everything: boolean): Promise<void> {
+  const { records } = await openWorkspace();
+  if (everything) {
+    console.log(JSON.stringify(records.export()));
+    return;
+  }
+  const [label] = words;
+  for (const record of label === undefined ? records.all : records.of(label)) {
+    const took = record.seconds === null ? '' : `  ${record.seconds} s`;
+    console.log(`${record.key.slice(7, 19)}  ${record.time.slice(0, 19).replace('T', ' ')}  ${record.label}${took}`);
+  }
+}
+
 try {
   const { positionals, values } = parseArgs({
     allowPositionals: true,
-    options: { help: { type: 'boolean', short: 'h' } },
+    options: {
+      help: { type: 'boolean', short: 'h' },
+      against: { type: 'string' },
+      export: { type: 'boolean' },
+      json: { type: 'boolean' },
+    },
   });
   const [command, ...words] = positionals;
   if (values.help === true || command === undefined) {
     console.log(usage);
   } else if (command === 'update') {
     await update(words);
+  } else if (command === 'why') {
+    await answerWhy(words, values);
+  } else if (command === 'runs') {
+    await runs(words, values.export === true);
   } else if (command === 'store') {
     await store(words);
   } else {

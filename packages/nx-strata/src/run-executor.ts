@@ -6,7 +6,9 @@ import { z } from 'zod';
 import { Model, pluginOptionsSchema, type TargetName } from './model.js';
 import { produce } from './produce.js';
 import { readWorkspace } from './read-workspace.js';
+import { definitionReader, Records } from './records.js';
 import { Reporter } from './reporter.js';
+import { WorkingServices } from './services.js';
 import { Tasks } from './tasks.js';
 
 /** Options of every inferred target. */
@@ -90,7 +92,10 @@ export async function runExecutor(
       throw new Error('the executor was called without a project');
     }
     const store = await openUserStore();
-    const environment = { workspaceRoot: absolutePath(context.root), store, reporter, signal, projectRoots };
+    const workspaceRoot = absolutePath(context.root);
+    const records = await Records.open(store, workspaceRoot, definitionReader(workspaceRoot, workspace.good));
+    const services = new WorkingServices({ store, reporter, records, signal });
+    const environment = { workspaceRoot, store, services, reporter, signal, projectRoots };
     const tasks = new Tasks(new Model(workspace.good, plugin), environment, produce);
     await tasks.run({ project: context.projectName, target });
     return { success: true };

@@ -1,9 +1,12 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { z } from 'zod';
+import type { PlacedDefinition } from '@strata/definitions';
 import { canonicalJson, type JsonValue } from '@strata/fingerprint';
 import { diffIdOf, type LayerDescriptor, type LayerStack } from '@strata/sandbox';
 import { descriptorSchema, type Descriptor } from '@strata/store';
+import type { TargetName } from './model.js';
+import { outputFile } from './targets.js';
 
 /** What a task leaves, and Nx caches: names of artifacts, never their bytes. */
 export interface TaskOutput {
@@ -42,4 +45,23 @@ export function writeTaskOutput(file: string, output: TaskOutput): void {
   const pretty = JSON.stringify(JSON.parse(canonicalJson(output as unknown as JsonValue)), undefined, 2);
   writeFileSync(aside, `${pretty}\n`);
   renameSync(aside, file);
+}
+
+/** Where tasks leave their outputs for each other. */
+export interface TaskResults {
+  read(placed: PlacedDefinition, target: TargetName): TaskOutput | undefined;
+  write(placed: PlacedDefinition, target: TargetName, output: TaskOutput): void;
+}
+
+/** Outputs as Nx caches them: files in `dist/` of the workspace. */
+export class ResultFiles implements TaskResults {
+  constructor(private readonly workspaceRoot: string) {}
+
+  read({ root }: PlacedDefinition, target: TargetName): TaskOutput | undefined {
+    return readTaskOutput(join(this.workspaceRoot, outputFile(root, target)));
+  }
+
+  write({ root }: PlacedDefinition, target: TargetName, output: TaskOutput): void {
+    writeTaskOutput(join(this.workspaceRoot, outputFile(root, target)), output);
+  }
 }

@@ -4,18 +4,19 @@ import { join } from 'node:path';
 import { UserError, type PlacedDefinition } from '@strata/definitions';
 import { absolutePath, scanTree, type AbsolutePath, type Digest, type ScannedTree } from '@strata/fingerprint';
 import { parseLock, type Lock } from '@strata/image';
-import { actionKey, runAction, type Action, type LayerStack } from '@strata/sandbox';
+import type { Action, LayerStack } from '@strata/sandbox';
 import { MissingArtifact, type ActionResult, type Descriptor, type Store } from '@strata/store';
 import type { Model, TargetName, TaskName } from './model.js';
 import type { Reporter } from './reporter.js';
-import { outputFile } from './targets.js';
+import type { Client, Services } from './services.js';
 import { targetsOf, taskInputs, type TaskInputs } from './task-inputs.js';
-import { readTaskOutput, writeTaskOutput, type TaskOutput } from './task-output.js';
+import { ResultFiles, type TaskOutput, type TaskResults } from './task-output.js';
 
 /** What tasks need of the world around them. */
 export interface TaskEnvironment {
   readonly workspaceRoot: AbsolutePath;
   readonly store: Store;
+  readonly services: Services;
   readonly reporter: Reporter;
   readonly signal: AbortSignal;
   /** Folders of all projects of the workspace. */
@@ -35,6 +36,7 @@ export class Tasks {
     readonly model: Model,
     readonly environment: TaskEnvironment,
     private readonly produce: (task: Task) => Promise<TaskOutput>,
+    private readonly results: TaskResults = new ResultFiles(environment.workspaceRoot),
   ) {}
 
   /** Runs one task and leaves its output file. */
@@ -47,15 +49,14 @@ export class Tasks {
     }
     const task = new Task(this, placed, name.target, taskInputs(this.model, placed, name.target));
     const output = await this.withRewinding(() => this.produce(task));
-    writeTaskOutput(this.#file(placed, name.target), output);
+    this.results.write(placed, name.target, output);
     return output;
   }
 
   /** What another task left; it is run where it left nothing. */
   async output(name: TaskName): Promise<TaskOutput> {
     const placed = this.model.projects.get(name.project);
-    const file = placed === undefined ? undefined : this.#file(placed, name.target);
-    return (file === undefined ? undefined : readTaskOutput(file)) ?? (await this.run(name));
+    return (placed === undefined ? undefined : this.results.read(placed, name.target)) ?? (await this.run(name));
   }
 
   /** Does something; where an artifact that it needs is gone, makes that again and starts over. */
@@ -92,17 +93,13 @@ export class Tasks {
   #producerOf(digest: Digest): TaskName | undefined {
     for (const placed of this.model.projects.values()) {
       for (const target of targetsOf(this.model, placed)) {
-        const output = readTaskOutput(this.#file(placed, target));
+        const output = this.results.read(placed, target);
         if (output !== undefined && Object.values(output.outputs).some((own) => own.digest === digest)) {
           return { project: placed.name, target };
         }
       }
     }
     return undefined;
-  }
-
-  #file(placed: PlacedDefinition, target: TargetName): string {
-    return join(this.environment.workspaceRoot, outputFile(placed.root, target));
   }
 }
 
@@ -136,27 +133,18 @@ export class Task {
     return availableParallelism();
   }
 
-  /** Runs an action, or takes its result from the store. */
-  async action(action: Action): Promise<ActionResult['outputs']> {
-    const { signal, reporter } = this.environment;
-    const outcome = await runAction(this.store, action, {
-      signal,
-      onEvent: (event) => {
-        reporter.action(event);
-      },
-      force: process.env['STRATA_FORCE'] === 'true',
-    });
-    return outcome.result.outputs;
+  get services(): Services {
+    return this.tasks.environment.services;
   }
 
-  /** The result of an action that was done before; undefined where it was not. */
-  async known(action: Action): Promise<ActionResult['outputs'] | undefined> {
-    const { key } = await actionKey(action);
-    const result = await this.store.lookup(key);
-    if (result !== undefined) {
-      this.environment.reporter.action({ type: 'hit', label: this.label, key });
-    }
-    return result?.outputs;
+  /** Who asks, where this task asks for a service. */
+  get client(): Client {
+    return { label: this.label, project: this.placed.name };
+  }
+
+  /** Runs an action, or takes its result from the store. */
+  action(action: Action): Promise<ActionResult['outputs']> {
+    return this.services.action(action, this.client);
   }
 
   /** What a task left that this one depends on. Throws where it was not declared. */

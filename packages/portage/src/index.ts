@@ -1,4 +1,5 @@
 export {
+  distfileMediaType,
   DistfileMismatch,
   DistfileUnavailable,
   fetchDistfiles,
@@ -6,8 +7,8 @@ export {
   type FetchOptions,
   type Mirror,
 } from './fetch/distfiles.js';
-export { fetchGit } from './fetch/git.js';
-export { fetchTarball, type FetchFileOptions } from './fetch/tarball.js';
+export { fetchGit, knownCommit } from './fetch/git.js';
+export { fetchTarball, tarballMediaType, type FetchFileOptions } from './fetch/tarball.js';
 export { mergeAction, parseMergedPackages, type MergedPackages, type MergeParameters } from './merge.js';
 export { buildPackages, type BuiltPackage, type PackageNode } from './build-packages.js';
 export { binaryPackageMediaType, packageAction, type PackageParameters } from './package.js';

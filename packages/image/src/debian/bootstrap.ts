@@ -2,7 +2,7 @@ import { chmod, copyFile, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { absolutePath, digestOfJson, type AbsolutePath } from '@strata/fingerprint';
+import { absolutePath, digestOfJson, type AbsolutePath, type Digest } from '@strata/fingerprint';
 import {
   inUserNamespace,
   layerMediaType,
@@ -35,13 +35,19 @@ function file(files: LockedFiles, name: string): Descriptor {
   return found;
 }
 
+/** What a seed is named by in keys: the packages that are pinned for it. */
+export function seedIdentity(lock: Lock): Digest {
+  const packages = packagesFor(lock, 'seed');
+  return digestOfJson({ seed: 1, suite: lock.suite, packages: packages.map(({ sha256 }) => sha256).sort() });
+}
+
 /**
  * The seed: a minimal Debian with a bootstrap tool, made by the machine's own mmdebstrap. Bootstraps with the same seed
  * packages share it. Its bytes depend on the machine and so are never keyed and never shared; what it makes does not.
  */
 export async function makeSeed(store: Store, lock: Lock, files: LockedFiles, signal?: AbortSignal): Promise<SeedRoot> {
   const packages = packagesFor(lock, 'seed');
-  const identity = digestOfJson({ seed: 1, suite: lock.suite, packages: packages.map(({ sha256 }) => sha256).sort() });
+  const identity = seedIdentity(lock);
   const folder = await store.tree(identity, async (tree) => {
     // mmdebstrap's own namespace maps other ids than ours, so it has to be able to read all of this as anybody
     const repository = absolutePath(await mkdtemp(join(tmpdir(), 'strata-seed-')));

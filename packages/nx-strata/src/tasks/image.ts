@@ -39,9 +39,11 @@ export async function buildImage(task: Task): Promise<TaskOutput> {
   const outputs = await task.action(
     squashfsAction({ label: task.label, toolchain: await task.toolchain(), layers: stack, exclude, compression }),
   );
-  const report = parseSizeReport(await task.store.readText(pick(outputs, 'report.json')));
-  for (const line of formatSizeReport(report, before)) {
-    task.environment.reporter.line(line);
+  const text = await task.services.text(pick(outputs, 'report.json'));
+  if (text !== undefined) {
+    formatSizeReport(parseSizeReport(text), before).forEach((line) => {
+      task.environment.reporter.line(line);
+    });
   }
   return { outputs };
 }
@@ -65,8 +67,9 @@ async function machineFiles(task: Task): Promise<BootFiles> {
     throw new Error(`${task.placed.name} has no kernel or no initramfs`);
   }
   const made = (await task.output(kernel, 'build')).outputs;
-  const { squashfs } = parseKernelDescription(await task.store.readText(pick(made, 'kernel.json')));
-  if (!squashfs.includes(compression.algorithm)) {
+  const description = await task.services.text(pick(made, 'kernel.json'));
+  const squashfs = description === undefined ? undefined : parseKernelDescription(description).squashfs;
+  if (squashfs?.includes(compression.algorithm) === false) {
     throw new UserError(`${kernel} cannot read a squashfs compressed with ${compression.algorithm}`, {
       place: task.placed.place(['compression']),
       hint: `choose one of ${squashfs.join(', ')}, or add it to the kernel's config (CONFIG_SQUASHFS_…)`,
@@ -110,7 +113,7 @@ export async function testImage(task: Task): Promise<TaskOutput> {
     steps: test.steps,
   };
   // what accelerates is not in the key: a known result needs no probe
-  const known = await task.known(bootTestAction({ ...parameters, acceleration: emulation }));
+  const known = await task.services.known(bootTestAction({ ...parameters, acceleration: emulation }), task.client);
   return {
     outputs:
       known ?? (await task.action(bootTestAction({ ...parameters, acceleration: await acceleration(task, files) }))),

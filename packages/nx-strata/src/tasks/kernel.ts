@@ -1,9 +1,7 @@
 import { join } from 'node:path/posix';
 import { UserError, type KernelDefinition } from '@strata/definitions';
 import { parseDigest } from '@strata/fingerprint';
-import { debFileName, fetchLocked, prebuiltKernelAction, sourceKernelAction, type Lock } from '@strata/image';
-import { fetchTarball } from '@strata/portage';
-import type { Progress } from '@strata/sandbox';
+import { debFileName, prebuiltKernelAction, sourceKernelAction, type Lock } from '@strata/image';
 import type { Descriptor } from '@strata/store';
 import type { TaskOutput } from '../task-output.js';
 import { pick, type Task } from '../tasks.js';
@@ -22,30 +20,16 @@ function lockOf(task: Task, name: string): Lock {
 /** Fetches a kernel's package or source. */
 export async function fetchKernel(task: Task): Promise<TaskOutput> {
   const { from } = task.placed.definition as KernelDefinition;
-  const { signal, reporter } = task.environment;
   const debian = debianOf(from);
   if (debian === undefined) {
     if (!('source' in from && 'tarball' in from.source)) {
       throw new Error(`${task.placed.name} has no source`);
     }
     const { tarball, digest } = from.source;
-    const options = {
-      signal,
-      onProgress: (progress: Progress): void => {
-        reporter.progress(task.label, progress);
-      },
-    };
-    return { outputs: { [sourceName]: await fetchTarball(task.store, tarball, parseDigest(digest), options) } };
+    return { outputs: { [sourceName]: await task.services.tarball(tarball, parseDigest(digest), task.client) } };
   }
-  const files = await fetchLocked(task.store, lockOf(task, debian.lock), {
-    project: task.placed.name,
-    mirror: debian.mirror,
-    signal,
-    onProgress: (progress) => {
-      reporter.progress(task.label, progress);
-    },
-  });
-  return { outputs: Object.fromEntries(files) };
+  const source = { lock: lockOf(task, debian.lock), mirror: debian.mirror };
+  return { outputs: Object.fromEntries(await task.services.locked(source, task.client)) };
 }
 
 async function sourceOf(task: Task, from: KernelDefinition['from']): Promise<Descriptor> {

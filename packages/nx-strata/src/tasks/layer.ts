@@ -1,26 +1,9 @@
 import { basename, join, resolve } from 'node:path/posix';
 import { pathToFileURL } from 'node:url';
 import { UserError, type LayerDefinition, type PlacedDefinition } from '@strata/definitions';
-import { absolutePath, parseDigest, scanTree, type Digest } from '@strata/fingerprint';
-import {
-  bootstrapAction,
-  composeAction,
-  DebianSourceMirror,
-  fetchLocked,
-  makeSeed,
-  tarballAction,
-  type ComposedTree,
-  type Device,
-} from '@strata/image';
-import {
-  fetchDistfiles,
-  fetchTarball,
-  mergeAction,
-  parsePlan,
-  planAction,
-  shimsFolder,
-  type PlannedRepository,
-} from '@strata/portage';
+import { absolutePath, parseDigest, scanTree } from '@strata/fingerprint';
+import { bootstrapAction, composeAction, tarballAction, type ComposedTree, type Device } from '@strata/image';
+import { mergeAction, parsePlan, planAction, shimsFolder, type Plan, type PlannedRepository } from '@strata/portage';
 import { ActionFailed, type Action, type LayerDescriptor, type LayerStack } from '@strata/sandbox';
 import type { Descriptor } from '@strata/store';
 import { asLayer, type TaskOutput } from '../task-output.js';
@@ -88,68 +71,50 @@ export async function planLayer(task: Task): Promise<TaskOutput> {
 /** The name of a layer's tarball among the outputs of `fetch`. */
 const tarballName = 'origin';
 
-/** A tarball by URL, or by its path in the project. */
-async function fetchTarballOf(task: Task, source: string, digest: Digest): Promise<Descriptor> {
-  const { signal, reporter, workspaceRoot } = task.environment;
-  const uri = /^[a-z]+:/.test(source) ? source : pathToFileURL(resolve(workspaceRoot, task.placed.root, source)).href;
-  return fetchTarball(task.store, uri, digest, {
-    signal,
-    onProgress: (progress) => {
-      reporter.progress(task.label, progress);
-    },
-  });
-}
-
 /** Fetches what a layer starts from: packages of its lock file, its tarball. */
 export async function fetchOrigin(task: Task): Promise<TaskOutput> {
-  const { placed, store, environment } = task;
-  const { signal, reporter } = environment;
+  const { placed, services, environment } = task;
   const { from } = definitionOf(task);
   if (typeof from === 'object' && 'debian' in from) {
-    const files = await fetchLocked(store, task.lock(join(placed.root, from.debian.lock)), {
-      project: placed.name,
-      mirror: from.debian.mirror,
-      signal,
-      onProgress: (progress) => {
-        reporter.progress(task.label, progress);
-      },
-    });
-    return { outputs: Object.fromEntries(files) };
+    const source = { lock: task.lock(join(placed.root, from.debian.lock)), mirror: from.debian.mirror };
+    return { outputs: Object.fromEntries(await services.locked(source, task.client)) };
   }
   if (typeof from === 'object') {
-    return { outputs: { [tarballName]: await fetchTarballOf(task, from.tarball, parseDigest(from.digest)) } };
+    const { tarball, digest } = from;
+    const uri = /^[a-z]+:/.test(tarball)
+      ? tarball
+      : pathToFileURL(resolve(environment.workspaceRoot, placed.root, tarball)).href;
+    return { outputs: { [tarballName]: await services.tarball(uri, parseDigest(digest), task.client) } };
   }
   return { outputs: {} };
 }
 
 /** Fetches what a layer is made of: the distfiles of its plan, or what it starts from where it has no packages. */
 export async function fetchLayer(task: Task): Promise<TaskOutput> {
-  const { placed, store, environment } = task;
-  const { signal, reporter } = environment;
+  const { placed, services } = task;
   if (!task.model.hasPackages(placed)) {
     return fetchOrigin(task);
   }
-  const plan = parsePlan(await store.readText(pick((await task.output(placed.name, 'plan')).outputs, 'plan.json')));
-  const files = await fetchDistfiles(
-    store,
-    plan.packages.flatMap((entry) => entry.distfiles),
-    {
-      mirrors: [new DebianSourceMirror(store)],
-      gentooMirrors: (process.env['GENTOO_MIRRORS'] ?? '').split(/\s+/).filter((mirror) => mirror !== ''),
-      signal,
-      onProgress: (progress) => {
-        reporter.progress(task.label, progress);
-      },
-    },
-  );
-  return { outputs: Object.fromEntries(files) };
+  const { packages } = await planOf(task, placed);
+  const distfiles = packages.flatMap((entry) => entry.distfiles);
+  return { outputs: Object.fromEntries(await services.distfiles(distfiles, task.client)) };
+}
+
+/** The plan of a layer. */
+export async function planOf(task: Task, placed: PlacedDefinition): Promise<Plan> {
+  const artifact = pick((await task.output(placed.name, 'plan')).outputs, 'plan.json');
+  const text = await task.services.text(artifact);
+  if (text === undefined) {
+    throw new Error(`the plan of ${placed.name} is not made`);
+  }
+  return parsePlan(text);
 }
 
 /** Merges a layer's packages. */
 export async function mergeLayer(task: Task): Promise<TaskOutput> {
   const { placed } = task;
   const { outputs } = await task.output(placed.name, 'plan');
-  const plan = parsePlan(await task.store.readText(pick(outputs, 'plan.json')));
+  const plan = await planOf(task, placed);
   const { outputs: packages } = await task.output(placed.name, 'packages');
   const parents = typeof definitionOf(task).from === 'object' ? await originOf(task) : await parentStack(task);
   const action = mergeAction(
@@ -211,7 +176,7 @@ async function originAction(
   }
   const lock = task.lock(join(placed.root, from.debian.lock));
   const files = new Map(Object.entries(fetched));
-  const seed = await makeSeed(task.store, lock, files, task.environment.signal);
+  const seed = await task.services.seed(lock, files);
   return bootstrapAction({ label, seed, lock, files });
 }
 

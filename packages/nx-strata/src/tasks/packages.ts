@@ -3,7 +3,6 @@ import { scanTree, type ScannedTree } from '@strata/fingerprint';
 import {
   buildPackages,
   packageAction,
-  parsePlan,
   shimsFolder,
   type BuiltPackage,
   type PackageNode,
@@ -13,7 +12,7 @@ import { JobPool, type LayerDescriptor, type LayerStack } from '@strata/sandbox'
 import type { Descriptor } from '@strata/store';
 import { asLayer, type TaskOutput } from '../task-output.js';
 import { pick, type Task } from '../tasks.js';
-import { originOf } from './layer.js';
+import { originOf, planOf } from './layer.js';
 
 /** A layer of the stack, with all that its packages are built from. */
 interface PlannedLayer {
@@ -29,7 +28,7 @@ async function readLayer(task: Task, placed: PlacedDefinition): Promise<PlannedL
   const { outputs } = await task.output(name, 'plan');
   return {
     name,
-    plan: parsePlan(await task.store.readText(pick(outputs, 'plan.json'))),
+    plan: await planOf(task, placed),
     snapshot: asLayer(pick(outputs, 'snapshot.tar.zst')),
     distfiles: (await task.output(name, 'fetch')).outputs,
     toolchain: await task.stack(task.model.toolchain(placed)),

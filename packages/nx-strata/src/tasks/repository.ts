@@ -2,7 +2,6 @@ import { join } from 'node:path/posix';
 import type { RepositoryDefinition } from '@strata/definitions';
 import { parseDigest } from '@strata/fingerprint';
 import { tarballAction } from '@strata/image';
-import { fetchGit, fetchTarball } from '@strata/portage';
 import type { TaskOutput } from '../task-output.js';
 import { pick, type Task } from '../tasks.js';
 
@@ -20,19 +19,13 @@ export async function snapshotRepository(task: Task): Promise<TaskOutput> {
 /** Fetches a repository that does not lie in the workspace, as a layer of its files. */
 export async function fetchRepository(task: Task): Promise<TaskOutput> {
   const { source } = task.placed.definition as RepositoryDefinition;
-  const { signal, reporter } = task.environment;
   if ('folder' in source) {
     throw new Error(`${task.placed.name} lies in the workspace`);
   }
   const tarball =
     'git' in source
-      ? await fetchGit(task.store, source.git, source.commit, signal)
-      : await fetchTarball(task.store, source.tarball, parseDigest(source.digest), {
-          signal,
-          onProgress: (progress) => {
-            reporter.progress(task.label, progress);
-          },
-        });
+      ? await task.services.git(source.git, source.commit, task.client)
+      : await task.services.tarball(source.tarball, parseDigest(source.digest), task.client);
   const action = tarballAction({
     label: task.label,
     toolchain: await task.toolchain(),

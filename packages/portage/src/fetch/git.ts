@@ -6,12 +6,20 @@ import type { ActionKey, Descriptor, Store } from '@strata/store';
 import { execa } from 'execa';
 import { tarballMediaType } from './tarball.js';
 
+function keyOf(commit: string): ActionKey {
+  return digestOfJson({ git: 1, commit }) as ActionKey;
+}
+
+/** The tree of a commit that is in the store already, as a tar. */
+export async function knownCommit(store: Store, commit: string): Promise<Descriptor | undefined> {
+  return (await store.lookup(keyOf(commit)))?.outputs['tree'];
+}
+
 /** Fetches the tree of a commit as a tar. What a commit holds never changes, so it is fetched once. */
 export async function fetchGit(store: Store, url: string, commit: string, signal?: AbortSignal): Promise<Descriptor> {
-  const key = digestOfJson({ git: 1, commit }) as ActionKey;
-  const known = await store.lookup(key);
-  if (known?.outputs['tree'] !== undefined) {
-    return known.outputs['tree'];
+  const known = await knownCommit(store, commit);
+  if (known !== undefined) {
+    return known;
   }
   const scratch = await store.scratch();
   try {
@@ -26,7 +34,7 @@ export async function fetchGit(store: Store, url: string, commit: string, signal
     await git('fetch', '--quiet', '--depth=1', url, commit);
     await git('archive', '--format=tar', `--output=${tar}`, commit);
     const tree = await store.put(createReadStream(tar), { mediaType: tarballMediaType });
-    await store.record(key, { outputs: { tree } });
+    await store.record(keyOf(commit), { outputs: { tree } });
     return tree;
   } catch (cause) {
     signal?.throwIfAborted();

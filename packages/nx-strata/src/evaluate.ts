@@ -1,0 +1,201 @@
+import type { PlacedDefinition } from '@strata/definitions';
+import { digestOfJson, type AbsolutePath, type Digest } from '@strata/fingerprint';
+import { debFileName, debMediaType, seedIdentity, wheelMediaType, type Lock, type LockedFiles } from '@strata/image';
+import { distfileMediaType, knownCommit, knownDistfile, tarballMediaType, type Distfile } from '@strata/portage';
+import {
+  actionKey,
+  diffIdAnnotation,
+  runAction,
+  type Action,
+  type KeyParts,
+  type LayerDescriptor,
+  type SeedRoot,
+} from '@strata/sandbox';
+import type { ActionKey, ActionResult, Descriptor, Store } from '@strata/store';
+import type { Model, TargetName, TaskName } from './model.js';
+import { produce } from './produce.js';
+import { Reporter } from './reporter.js';
+import type { Client, LockedSource, Services } from './services.js';
+import type { TaskOutput, TaskResults } from './task-output.js';
+import { targetsOf } from './task-inputs.js';
+import { Tasks } from './tasks.js';
+
+/** Marks a descriptor that only has a place in keys: its bytes are not made yet. */
+const standInAnnotation = 'dev.strata.stand-in';
+
+/** An action as it would be run now. */
+export interface EvaluatedAction {
+  readonly action: Action;
+  /** The task that asks for it. */
+  readonly task: string;
+  readonly key: ActionKey;
+  readonly parts: KeyParts;
+  readonly outputs: ActionResult['outputs'];
+  /** Whether its result is known, so that nothing would run. */
+  readonly known: boolean;
+}
+
+/** What would be run now, by the actions' labels, and the tasks that cannot be worked out. */
+export interface Evaluation {
+  readonly actions: ReadonlyMap<string, EvaluatedAction>;
+  readonly errors: ReadonlyMap<string, unknown>;
+}
+
+function isStandIn(artifact: Descriptor): boolean {
+  return artifact.annotations?.[standInAnnotation] !== undefined;
+}
+
+/** Descriptors that differ wherever the action's key does. */
+function standIns({ outputs }: Action, key: ActionKey): ActionResult['outputs'] {
+  return Object.fromEntries(
+    Object.entries(outputs).map(([name, mediaType]): [string, Descriptor] => {
+      const digest = digestOfJson({ standIn: key, name });
+      return [
+        name,
+        { mediaType, digest, size: 0, annotations: { [diffIdAnnotation]: digest, [standInAnnotation]: key } },
+      ];
+    }),
+  );
+}
+
+/** What working out needs. */
+export interface EvaluationOptions {
+  readonly store: Store;
+  readonly signal: AbortSignal;
+  /** An evaluation to take plans from, where a plan's toolchain is not made yet. */
+  readonly before?: Evaluation | undefined;
+}
+
+/** Works out what would be done. Plans alone are made for real, since what follows has its shape from them. */
+class EvaluatingServices implements Services {
+  readonly actions = new Map<string, EvaluatedAction>();
+
+  constructor(private readonly options: EvaluationOptions) {}
+
+  async action(action: Action, { label: task }: Client): Promise<ActionResult['outputs']> {
+    const { key, parts } = await actionKey(action);
+    const known = await this.options.store.lookup(key);
+    const outputs =
+      known?.outputs ?? (action.label.endsWith(':plan') ? await this.#plan(action, key) : standIns(action, key));
+    this.actions.set(action.label, { action, task, key, parts, outputs, known: known !== undefined });
+    return outputs;
+  }
+
+  known(action: Action, client: Client): Promise<ActionResult['outputs']> {
+    return this.action(action, client);
+  }
+
+  async #plan(action: Action, key: ActionKey): Promise<ActionResult['outputs']> {
+    const needed: LayerDescriptor[] = [
+      ...('kind' in action.toolchain ? [] : action.toolchain),
+      ...(action.rootfs?.lower ?? []),
+      ...action.inputs.flatMap((input) => ('layer' in input ? [input.layer] : [])),
+    ];
+    if (!needed.some(isStandIn)) {
+      return (await runAction(this.options.store, action, { signal: this.options.signal })).result.outputs;
+    }
+    const before = this.options.before?.actions.get(action.label)?.outputs;
+    if (before === undefined) {
+      return standIns(action, key);
+    }
+    // its toolchain is not made yet: what it says is likely to be the same, and whatever follows has another toolchain too
+    return before;
+  }
+
+  async seed(lock: Lock): Promise<SeedRoot> {
+    return Promise.resolve({ kind: 'seed', folder: this.options.store.root, identity: seedIdentity(lock) });
+  }
+
+  locked({ lock }: LockedSource): Promise<LockedFiles> {
+    const debs = lock.packages.map((entry): [string, Descriptor] => [
+      debFileName(entry),
+      { mediaType: debMediaType, digest: entry.sha256, size: entry.size },
+    ]);
+    const wheels = lock.wheels.map(({ file, sha256 }): [string, Descriptor] => [
+      file,
+      { mediaType: wheelMediaType, digest: sha256, size: 0 },
+    ]);
+    return Promise.resolve(new Map([...debs, ...wheels]));
+  }
+
+  async distfiles(distfiles: readonly Distfile[]): Promise<Map<string, Descriptor>> {
+    const found = new Map<string, Descriptor>();
+    for (const distfile of distfiles) {
+      const { name, size, hashes } = distfile;
+      const digest = digestOfJson({ distfile: hashes, size });
+      found.set(
+        name,
+        (await knownDistfile(this.options.store, distfile)) ?? { mediaType: distfileMediaType, digest, size },
+      );
+    }
+    return found;
+  }
+
+  tarball(_uri: string, digest: Digest): Promise<Descriptor> {
+    return Promise.resolve({ mediaType: tarballMediaType, digest, size: 0 });
+  }
+
+  async git(url: string, commit: string): Promise<Descriptor> {
+    const known = await knownCommit(this.options.store, commit);
+    return known ?? { mediaType: tarballMediaType, digest: digestOfJson({ url, commit }), size: 0 };
+  }
+
+  async text(artifact: Descriptor): Promise<string | undefined> {
+    return isStandIn(artifact) ? undefined : this.options.store.readText(artifact);
+  }
+}
+
+class RememberedResults implements TaskResults {
+  readonly #outputs = new Map<string, TaskOutput>();
+
+  read({ name }: PlacedDefinition, target: TargetName): TaskOutput | undefined {
+    return this.#outputs.get(`${name}:${target}`);
+  }
+
+  write({ name }: PlacedDefinition, target: TargetName, output: TaskOutput): void {
+    this.#outputs.set(`${name}:${target}`, output);
+  }
+}
+
+/** Targets that leave nothing for others, and are not cached. */
+const effects: readonly TargetName[] = ['boot', 'export'];
+
+/** Every cached task of a workspace. */
+export function cachedTasks(model: Model): TaskName[] {
+  return [...model.projects.values()].flatMap((placed) =>
+    targetsOf(model, placed)
+      .filter((target) => !effects.includes(target))
+      .map((target) => ({ project: placed.name, target })),
+  );
+}
+
+/**
+ * Works out the keys of tasks and of all that they depend on, in this process, from what lies in the workspace now:
+ * nothing is fetched, and nothing is run but planning. An action whose result is not known yields a stand-in, which
+ * differs wherever its key does.
+ *
+ * @param projectRoots folders of all projects of the workspace, for trees that other tasks leave
+ */
+export async function evaluate(
+  model: Model,
+  workspaceRoot: AbsolutePath,
+  projectRoots: ReadonlyMap<string, string>,
+  names: readonly TaskName[],
+  options: EvaluationOptions,
+): Promise<Evaluation> {
+  const services = new EvaluatingServices(options);
+  const { store, signal } = options;
+  const reporter = new Reporter(() => undefined, {});
+  const environment = { workspaceRoot, store, services, reporter, signal, projectRoots };
+  const tasks = new Tasks(model, environment, produce, new RememberedResults());
+  const errors = new Map<string, unknown>();
+  for (const name of names) {
+    try {
+      await tasks.output(name);
+    } catch (error) {
+      signal.throwIfAborted();
+      errors.set(`${name.project}:${name.target}`, error);
+    }
+  }
+  return { actions: services.actions, errors };
+}

@@ -1,0 +1,213 @@
+import { readFileSync } from 'node:fs';
+import { styleText } from 'node:util';
+import { UserError } from '@strata/definitions';
+import { absolutePath } from '@strata/fingerprint';
+import { openUserStore } from '@strata/sandbox';
+import { evaluate, type EvaluatedAction } from '../evaluate.js';
+import { Model, pluginOptionsSchema, type TargetName } from '../model.js';
+import { definitionReader, exportedRecordsSchema, Records, type RunRecord } from '../records.js';
+import { targetsOf } from '../task-inputs.js';
+import { findWorkspaceRoot, scanWorkspace } from '../workspace-root.js';
+import { chainOf, formatChange, rootCauses, type Change } from './changes.js';
+import { RunComparison } from './compare-runs.js';
+
+/** Why one action ran, or would run now. */
+export interface Answer {
+  /** The action: `tools:merge`. */
+  readonly label: string;
+  readonly state: 'never ran' | 'would run' | 'ran' | 'the same';
+  /** When it last ran, as ISO 8601. */
+  readonly time: string | null;
+  /** The run that it is compared with, by the beginning of its key. */
+  readonly against: string | null;
+  readonly causes: readonly Change[];
+  readonly changes: readonly Change[];
+}
+
+/** How the question is put. */
+export interface Question {
+  /** `PROJECT:TARGET`, or an action's own label: `tools:app-misc/jq-1.7.1`. */
+  readonly subject: string;
+  /** The beginning of a recorded run's key, or a file that `strata runs --export` wrote. */
+  readonly against?: string | undefined;
+}
+
+function pluginOptions(root: string): unknown {
+  const nx = JSON.parse(readFileSync(`${root}/nx.json`, 'utf8')) as { plugins?: unknown[] };
+  const entry = (nx.plugins ?? []).find(
+    (plugin) => plugin === 'nx-strata' || (plugin as { plugin?: string }).plugin === 'nx-strata',
+  );
+  return (entry as { options?: unknown } | undefined)?.options ?? {};
+}
+
+/** The definitions, the store and the records of the workspace that this process is in. */
+export async function openWorkspace(): Promise<{
+  root: ReturnType<typeof absolutePath>;
+  model: Model;
+  projectRoots: ReadonlyMap<string, string>;
+  store: Awaited<ReturnType<typeof openUserStore>>;
+  records: Records;
+}> {
+  const root = absolutePath(findWorkspaceRoot(process.cwd()));
+  const { good } = await scanWorkspace(root);
+  const store = await openUserStore();
+  const records = await Records.open(store, root, definitionReader(root, good));
+  const projectRoots = new Map(good.map((placed) => [placed.name, placed.root]));
+  return { root, model: new Model(good, pluginOptionsSchema.parse(pluginOptions(root))), projectRoots, store, records };
+}
+
+/** The task that a subject belongs to, so that its keys can be worked out. */
+function taskOf(model: Model, subject: string): { project: string; target: TargetName } {
+  const colon = subject.indexOf(':');
+  const [project, target] = [subject.slice(0, colon), subject.slice(colon + 1)] as const;
+  const placed = model.projects.get(project);
+  if (placed === undefined || colon < 0) {
+    throw new UserError(`there is no project ${colon < 0 ? subject : project} of Strata's`, {
+      hint: 'name a task as PROJECT:TARGET; see `npx nx show projects`',
+    });
+  }
+  const targets = targetsOf(model, placed);
+  if (target.includes('/') && targets.includes('packages')) {
+    return { project, target: 'packages' };
+  }
+  const found = targets.find((name) => name === target);
+  if (found === undefined) {
+    throw new UserError(`${project} has no target ${target}`, { hint: `it has ${targets.join(', ')}` });
+  }
+  return { project, target: found };
+}
+
+function importAgainst(records: Records, against: string): readonly RunRecord[] | undefined {
+  let text: string;
+  try {
+    text = readFileSync(against, 'utf8');
+  } catch {
+    return undefined;
+  }
+  const parsed = exportedRecordsSchema.safeParse(
+    (() => {
+      try {
+        return JSON.parse(text) as unknown;
+      } catch {
+        return undefined;
+      }
+    })(),
+  );
+  if (!parsed.success) {
+    throw new UserError(`${against} holds no records of runs`, { hint: 'write it with: npx strata runs --export' });
+  }
+  records.import(parsed.data);
+  return parsed.data.records;
+}
+
+function answer(
+  records: Records,
+  comparison: RunComparison,
+  evaluated: EvaluatedAction,
+  now: RunRecord,
+  against: { readonly runs: readonly RunRecord[] | undefined; readonly key: string | undefined },
+): Answer {
+  const { label } = now;
+  const runs = records.of(label);
+  const explain = (state: Answer['state'], before: RunRecord | undefined, after: RunRecord): Answer => {
+    const changes = before === undefined ? [] : comparison.compare(before, after);
+    const time = runs.at(-1)?.time ?? null;
+    return { label, state, time, against: before?.key.slice(7, 19) ?? null, causes: rootCauses(changes), changes };
+  };
+  if (against.runs !== undefined || against.key !== undefined) {
+    const other =
+      against.runs?.findLast((run) => run.label === label) ??
+      runs.findLast(({ key }) => against.key !== undefined && key.slice(7).startsWith(against.key));
+    return explain(other === undefined ? 'never ran' : other.key === now.key ? 'the same' : 'would run', other, now);
+  }
+  const last = runs.at(-1);
+  if (last === undefined) {
+    return explain('never ran', undefined, now);
+  }
+  if (last.key !== evaluated.key && !evaluated.known) {
+    return explain('would run', last, now);
+  }
+  const current = runs.findLast(({ key }) => key === evaluated.key) ?? now;
+  const before = runs.filter(({ time, key }) => time <= current.time && key !== current.key).at(-1);
+  return explain('ran', before, current);
+}
+
+/** Answers why the actions of a task ran when they last did, or why they would run now. */
+export async function why({ subject, against }: Question): Promise<Answer[]> {
+  const { root, model, projectRoots, store, records } = await openWorkspace();
+  const name = taskOf(model, subject);
+  const { actions, errors } = await evaluate(model, root, projectRoots, [name], {
+    store,
+    signal: new AbortController().signal,
+  });
+  for (const error of errors.values()) {
+    throw error;
+  }
+  const runs = against === undefined ? undefined : importAgainst(records, against);
+  const task = `${name.project}:${name.target}`;
+  const mine = [...actions.values()].filter(({ action, task: asked }) =>
+    subject === task ? asked === task && action.label.startsWith(`${name.project}:`) : action.label === subject,
+  );
+  if (mine.length === 0) {
+    throw new UserError(`${subject} runs no action`, { hint: 'fetching and booting are not remembered' });
+  }
+  const described = new Map<string, RunRecord>();
+  for (const evaluated of actions.values()) {
+    const record = await records.describe(evaluated.task, evaluated.action);
+    const outputs = Object.entries(evaluated.outputs).map(([output, { digest, annotations }]) => [
+      output,
+      { digest, layer: annotations?.['dev.strata.diff-id'] },
+    ]);
+    described.set(record.label, { ...record, outputs: Object.fromEntries(outputs) as RunRecord['outputs'] });
+  }
+  const comparison = new RunComparison(records, [...described.values()]);
+  return mine.flatMap((evaluated) => {
+    const now = described.get(evaluated.action.label);
+    const key = against !== undefined && runs === undefined ? against : undefined;
+    return now === undefined ? [] : [answer(records, comparison, evaluated, now, { runs, key })];
+  });
+}
+
+function ago(time: string): string {
+  const minutes = Math.round((Date.now() - Date.parse(time)) / 60_000);
+  return minutes < 1
+    ? 'just now'
+    : minutes < 60
+      ? `${minutes} min ago`
+      : minutes < 48 * 60
+        ? `${Math.round(minutes / 60)} h ago`
+        : `${Math.round(minutes / 60 / 24)} days ago`;
+}
+
+function verdict({ label, state, time, against }: Answer): string {
+  switch (state) {
+    case 'never ran':
+      return against === null && time === null
+        ? `${label} never ran on this machine: it would run for the first time`
+        : `${label} has no such run to compare with`;
+    case 'the same':
+      return `${label} is the same there and here: nothing differs`;
+    case 'would run':
+      return `${label} would run now${time === null ? '' : `; it last ran ${ago(time)}`}`;
+    case 'ran':
+      return against === null
+        ? `${label} ran ${ago(time ?? '')} for the first time, and would not run now`
+        : `${label} ran ${ago(time ?? '')}, and would not run now`;
+  }
+}
+
+/** Writes an answer for people: what it all comes from, then what follows from that. */
+export function formatAnswer(found: Answer, colours: boolean): string[] {
+  const paint = (style: Parameters<typeof styleText>[0], text: string): string =>
+    colours ? styleText(style, text, { validateStream: false }) : text;
+  const causes = found.causes.flatMap((change) => [
+    paint('bold', formatChange(change)),
+    ...(change.kind === 'file' ? (change.lines ?? []) : []).map(
+      (line) => `    ${line.startsWith('+') ? paint('green', line) : line.startsWith('-') ? paint('red', line) : line}`,
+    ),
+  ]);
+  const chain = chainOf(found.changes).map(
+    ({ depth, change }) => `  ${'  '.repeat(depth)}${paint('dim', `from ${formatChange(change)}`)}`,
+  );
+  return [...causes, `${causes.length > 0 ? 'so ' : ''}${verdict(found)}`, ...chain];
+}
