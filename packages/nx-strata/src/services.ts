@@ -63,7 +63,8 @@ export class WorkingServices implements Services {
       },
       force: process.env['STRATA_FORCE'] === 'true',
     });
-    if (outcome.ran) {
+    // what another process or an older Strata made is remembered too, so that a later run has something to be compared with
+    if (outcome.ran || !records.of(action.label).some(({ key }) => key === outcome.key)) {
       await records.add(label, action, outcome);
     }
     return outcome.result.outputs;
