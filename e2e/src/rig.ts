@@ -71,11 +71,11 @@ export class Workspace {
     appendFileSync(join(this.root, '.gitignore'), '.nx-cache\n');
     if (store === 'own') {
       this.#store = `${this.root}-store`;
-      mkdirSync(this.#store, { mode: 0o700 });
+      this.#environment['STRATA_STORE'] = this.#store;
+      this.strata('store', 'status');
       for (const part of ['blobs', 'actions']) {
         cpSync(join(process.env['STRATA_STORE'] ?? '', part), join(this.#store, part), { recursive: true });
       }
-      this.#environment['STRATA_STORE'] = this.#store;
     }
     this.git('init', '--quiet');
     this.commit('start');

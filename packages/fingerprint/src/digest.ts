@@ -5,12 +5,17 @@ import { pipeline } from 'node:stream/promises';
 import { canonicalJson } from './canonical-json.js';
 import type { AbsolutePath, Digest, JsonValue } from './types.js';
 
+/** Whether something reads `sha256:<hex>`. */
+export function isDigest(text: unknown): text is Digest {
+  return typeof text === 'string' && /^sha256:[0-9a-f]{64}$/.test(text);
+}
+
 /** Reads `sha256:<hex>`. Throws where the text is anything else. */
 export function parseDigest(text: unknown): Digest {
-  if (typeof text !== 'string' || !/^sha256:[0-9a-f]{64}$/.test(text)) {
+  if (!isDigest(text)) {
     throw new TypeError(`not a sha256 digest: ${JSON.stringify(text)}`);
   }
-  return text as Digest;
+  return text;
 }
 
 /** The 64 hex digits of a digest, as they stand in `blobs/sha256/<hex>`. */

@@ -1,6 +1,6 @@
 export type { AbsolutePath, Digest, JsonValue, ScannedTree, TreeChange, TreeEntry, TreeManifest } from './types.js';
 export { canonicalJson } from './canonical-json.js';
-export { absolutePath, digestOf, digestOfFile, digestOfJson, hexOf, parseDigest } from './digest.js';
+export { absolutePath, digestOf, digestOfFile, digestOfJson, hexOf, isDigest, parseDigest } from './digest.js';
 export { compareTrees } from './compare.js';
 export { changeToken } from './file-state.js';
 export { comparePaths } from './paths.js';

@@ -83,7 +83,7 @@ export class Tasks {
     const name = `${producer.project}:${producer.target}`;
     this.environment.reporter.line(`${name}  runs again: ${artifact.digest.slice(0, 19)} is gone from the store`);
     await this.run(producer);
-    if (!(await this.environment.store.has(artifact.digest))) {
+    if (!(await this.environment.store.has(artifact))) {
       throw new UserError(`${name} is not reproducible: it made something else than ${artifact.digest.slice(0, 19)}`, {
         hint: 'what follows from it has to be built anew: npx nx run-many -t build --skip-nx-cache',
       });

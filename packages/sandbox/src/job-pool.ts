@@ -4,7 +4,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { UserError } from '@strata/definitions';
 import { absolutePath, type AbsolutePath } from '@strata/fingerprint';
-import { tryLockFile, type Lock, type Scratch, type Store } from '@strata/store';
+import { FileLock, type Scratch, type Store } from '@strata/store';
 
 /** Milliseconds between two looks at how many tokens are wanted. */
 const interval = 200;
@@ -17,7 +17,7 @@ const interval = 200;
  * FIFO is empty, and one is given back while some lie idle.
  */
 export class JobPool {
-  readonly #held: Lock[] = [];
+  readonly #held: FileLock[] = [];
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
   #adjusting: Promise<void> = Promise.resolve();
@@ -54,7 +54,9 @@ export class JobPool {
     this.#closed = true;
     clearTimeout(this.#timer);
     await this.#adjusting;
-    await Promise.all(this.#held.map((lock) => lock.release()));
+    this.#held.forEach((lock) => {
+      lock.release();
+    });
     closeSync(this.descriptor);
     await this.scratch.dispose();
   }
@@ -75,12 +77,12 @@ export class JobPool {
       const spare = this.#held.length > 1 && this.#take();
       this.#put();
       if (spare) {
-        await this.#held.pop()?.release();
+        this.#held.pop()?.release();
       }
       return;
     }
     for (let index = 0; index < availableParallelism(); index += 1) {
-      const lock = await tryLockFile(absolutePath(join(this.folder, String(index))));
+      const lock = await FileLock.tryTake(absolutePath(join(this.folder, String(index))));
       if (lock !== undefined) {
         this.#held.push(lock);
         this.#put();

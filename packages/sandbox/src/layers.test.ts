@@ -116,7 +116,7 @@ END`;
     const layer = await rig.pack([], 'head -c 100000 /dev/urandom > file');
     const file = await rig.store.path(layer);
     chmodSync(file, 0o644);
-    writeFileSync(file, 'damaged');
+    writeFileSync(file, Buffer.alloc(layer.size, 'damaged'));
     const use = rig.lines('ls /strata/root', { rootfs: { lower: [layer] } });
     await expect(use).rejects.toThrow('is damaged');
     const trees = await rig.store.status();

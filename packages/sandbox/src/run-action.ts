@@ -32,7 +32,7 @@ function artifactsOf(action: Action): Descriptor[] {
 
 async function requireArtifacts(store: Store, action: Action): Promise<void> {
   for (const artifact of artifactsOf(action)) {
-    if (!(await store.has(artifact.digest))) {
+    if (!(await store.has(artifact))) {
       throw new MissingArtifact(artifact);
     }
   }

@@ -1,15 +1,19 @@
 import { createHash } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { access, chmod, mkdir, mkdtemp, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
-import { basename, isAbsolute, join } from 'node:path';
+import { chmod, readFile, readdir, stat, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { UserError } from '@strata/definitions';
-import { absolutePath, digestOfFile, hexOf, parseDigest, type AbsolutePath, type Digest } from '@strata/fingerprint';
-import { lockFile, tryLockFile, type Lock } from './locks.js';
+import { absolutePath, digestOfFile, hexOf, type AbsolutePath, type Digest } from '@strata/fingerprint';
+import { renameDurably } from './durable.js';
+import { explainingFullDisk } from './full-disk.js';
+import { FileLock } from './locks.js';
 import { MissingArtifact } from './missing-artifact.js';
 import { actionResultSchema } from './schemas.js';
+import { ScratchFolders } from './scratch-folders.js';
+import { claimStoreFolder, emptyStore, furnishStore, markerName } from './store-folder.js';
+import { Tree } from './trees.js';
 import type { ActionKey, ActionResult, Descriptor, PutOptions, Remover, Scratch, Store, StoreStatus } from './types.js';
 import { WrongDigest } from './wrong-digest.js';
 
@@ -19,43 +23,30 @@ export interface OpenOptions {
   readonly remove: Remover;
 }
 
-/** The store of this user: `STRATA_STORE`, else `$XDG_CACHE_HOME/strata`, else `~/.cache/strata`. */
-export function storeRoot(environment: NodeJS.ProcessEnv): AbsolutePath {
-  const { STRATA_STORE: own, XDG_CACHE_HOME: caches } = environment;
-  if (own !== undefined && own !== '') {
-    if (!isAbsolute(own)) {
-      throw new UserError(`STRATA_STORE is not an absolute path: ${own}`, { hint: 'give the store an absolute path' });
-    }
-    return absolutePath(own);
-  }
-  // the XDG base directory specification wants relative paths ignored
-  return absolutePath(join(caches !== undefined && isAbsolute(caches) ? caches : join(homedir(), '.cache'), 'strata'));
-}
-
-const folders = ['blobs/sha256', 'actions', 'trees', 'locks', 'scratch', 'logs'] as const;
-
-function isFull(error: unknown): boolean {
-  const { code } = error as { code?: string };
-  return code === 'ENOSPC' || code === 'EDQUOT';
-}
-
 class LocalStore implements Store {
-  #scratchFolder: Promise<{ folder: AbsolutePath }> | undefined;
+  readonly #scratch: ScratchFolders;
+  #locksHeld = 0;
 
-  constructor(
+  private constructor(
     readonly root: AbsolutePath,
     private readonly remove: Remover,
-  ) {}
+    /** Shared as long as this process lives: nobody empties the store meanwhile. */
+    private readonly use: FileLock,
+  ) {
+    this.#scratch = new ScratchFolders(this.#at('scratch'), this.#at('locks', 'scratch'), remove);
+  }
 
-  async prepare(): Promise<void> {
-    await mkdir(this.root, { recursive: true, mode: 0o700 });
-    for (const folder of folders) {
-      await mkdir(this.#at(folder), { recursive: true, mode: 0o700 });
+  static async open({ root, remove }: OpenOptions): Promise<LocalStore> {
+    await claimStoreFolder(root);
+    const store = new LocalStore(root, remove, await FileLock.take(absolutePath(join(root, markerName)), 'shared'));
+    try {
+      await furnishStore(root);
+      await store.#scratch.removeLeftovers();
+      return store;
+    } catch (error) {
+      store.use.release();
+      throw error;
     }
-    const layout = this.#at('oci-layout');
-    await writeFile(layout, '{"imageLayoutVersion":"1.0.0"}', { flag: 'wx' }).catch(() => undefined);
-    const index = { schemaVersion: 2, mediaType: 'application/vnd.oci.image.index.v1+json', manifests: [] };
-    await writeFile(this.#at('index.json'), JSON.stringify(index), { flag: 'wx' }).catch(() => undefined);
   }
 
   #at(...path: string[]): AbsolutePath {
@@ -66,24 +57,27 @@ class LocalStore implements Store {
     return this.#at('blobs/sha256', hexOf(digest));
   }
 
-  async has(digest: Digest): Promise<boolean> {
-    return access(this.#blob(digest)).then(
-      () => true,
-      () => false,
-    );
+  async has({ digest, size }: Descriptor): Promise<boolean> {
+    const found = await stat(this.#blob(digest)).catch(() => undefined);
+    return found?.isFile() === true && found.size === size;
+  }
+
+  async find(digest: Digest, mediaType: string): Promise<Descriptor | undefined> {
+    const blob = this.#blob(digest);
+    const actual = await digestOfFile(blob).catch(() => undefined);
+    return actual === digest ? { mediaType, digest, size: (await stat(blob)).size } : undefined;
   }
 
   async path(artifact: Descriptor): Promise<AbsolutePath> {
-    if (!(await this.has(artifact.digest))) {
+    if (!(await this.has(artifact))) {
       throw new MissingArtifact(artifact);
     }
     return this.#blob(artifact.digest);
   }
 
-  async put(content: Readable | Uint8Array | string, options: PutOptions): Promise<Descriptor> {
-    const scratch = await this.scratch();
-    try {
-      const file = join(scratch.path, 'artifact');
+  put(content: Readable | Uint8Array | string, options: PutOptions): Promise<Descriptor> {
+    return this.#aside(async (scratch) => {
+      const file = join(scratch, 'artifact');
       const hash = createHash('sha256');
       const source = content instanceof Readable ? content : Readable.from([Buffer.from(content)]);
       await pipeline(
@@ -94,18 +88,14 @@ class LocalStore implements Store {
             yield chunk;
           }
         },
-        createWriteStream(file, { flush: true }),
+        createWriteStream(file),
       );
-      return await this.#take(file, `sha256:${hash.digest('hex')}` as Digest, options);
-    } catch (error) {
-      throw this.#explain(error);
-    } finally {
-      await scratch.dispose();
-    }
+      return this.#take(file, `sha256:${hash.digest('hex')}` as Digest, options);
+    });
   }
 
-  async adopt(file: AbsolutePath, options: PutOptions): Promise<Descriptor> {
-    return this.#take(file, await digestOfFile(file), options);
+  adopt(file: AbsolutePath, options: PutOptions): Promise<Descriptor> {
+    return explainingFullDisk(this.root, async () => this.#take(file, await digestOfFile(file), options));
   }
 
   async #take(file: string, digest: Digest, options: PutOptions): Promise<Descriptor> {
@@ -114,7 +104,7 @@ class LocalStore implements Store {
     }
     const { size } = await stat(file);
     await chmod(file, 0o444);
-    await rename(file, this.#blob(digest));
+    await renameDurably(file, this.#blob(digest));
     const { mediaType, annotations } = options;
     return { mediaType, digest, size, ...(annotations === undefined ? {} : { annotations }) };
   }
@@ -126,136 +116,98 @@ class LocalStore implements Store {
   async lookup(key: ActionKey): Promise<ActionResult | undefined> {
     let json: unknown;
     try {
-      json = JSON.parse(await readFile(this.#at('actions', `${hexOf(key)}.json`), 'utf8'));
+      json = JSON.parse(await readFile(this.#record(key), 'utf8'));
     } catch {
       return undefined;
     }
-    const parsed = actionResultSchema.safeParse(json);
-    if (!parsed.success) {
+    const { data } = actionResultSchema.safeParse(json);
+    if (data === undefined) {
       return undefined;
     }
-    for (const { digest, size } of Object.values(parsed.data.outputs)) {
-      const found = await stat(this.#blob(digest)).catch(() => undefined);
-      if (found?.size !== size) {
+    for (const artifact of Object.values(data.outputs)) {
+      if (!(await this.has(artifact))) {
         return undefined;
       }
     }
-    const { outputs, facts } = parsed.data;
+    const { outputs, facts } = data;
     return facts === undefined ? { outputs } : { outputs, facts };
   }
 
   async record(key: ActionKey, result: ActionResult): Promise<void> {
-    await this.#writeAside(this.#at('actions', `${hexOf(key)}.json`), JSON.stringify(result, undefined, 2));
+    await this.#aside(async (scratch) => {
+      const file = join(scratch, 'record.json');
+      await writeFile(file, JSON.stringify(result, undefined, 2));
+      await renameDurably(file, this.#record(key));
+    });
   }
 
-  async #writeAside(file: AbsolutePath, text: string): Promise<void> {
-    const scratch = await this.scratch();
-    try {
-      const aside = join(scratch.path, 'file');
-      await writeFile(aside, text, { flush: true });
-      await rename(aside, file);
-    } finally {
-      await scratch.dispose();
-    }
+  #record(key: ActionKey): AbsolutePath {
+    return this.#at('actions', `${hexOf(key)}.json`);
+  }
+
+  /** Makes something in a scratch folder that is gone afterwards. */
+  #aside<T>(work: (scratch: AbsolutePath) => Promise<T>): Promise<T> {
+    return explainingFullDisk(this.root, async () => {
+      const scratch = await this.#scratch.make();
+      try {
+        return await work(scratch.path);
+      } finally {
+        await scratch.dispose();
+      }
+    });
   }
 
   async withLock<T>(name: string, work: () => Promise<T>, onWaiting?: () => void, signal?: AbortSignal): Promise<T> {
     const file = this.#at('locks', name.replace(/[^A-Za-z0-9._-]/g, '_'));
-    const lock = await lockFile(file, 'exclusive', onWaiting, signal);
+    this.#locksHeld++;
     try {
-      return await work();
+      const lock = await explainingFullDisk(this.root, () => FileLock.take(file, 'exclusive', onWaiting, signal));
+      try {
+        return await work();
+      } finally {
+        lock.release();
+      }
     } finally {
-      await lock.release();
+      this.#locksHeld--;
     }
   }
 
   async tree(name: Digest, make: (folder: AbsolutePath) => Promise<void>, signal?: AbortSignal): Promise<AbsolutePath> {
-    const short = hexOf(name).slice(0, 16);
-    const folder = this.#at('trees', short);
-    const label = this.#at('trees', `${short}.json`);
-    const holder = async (): Promise<Digest | undefined> => {
-      const text = await readFile(label, 'utf8').catch(() => undefined);
-      return text === undefined ? undefined : parseDigest(JSON.parse(text));
-    };
-    if ((await holder()) === name) {
-      return folder;
-    }
-    const makeOnce = async (): Promise<AbsolutePath> => {
-      const current = await holder();
-      if (current !== undefined && current !== name) {
-        throw new Error(`${name} and ${current} share their first 16 hex digits`);
-      }
-      if (current === undefined) {
-        // a folder without its label was renamed into place by a process that died right after
-        await this.remove(folder);
-        const scratch = await this.scratch();
-        try {
-          const aside = absolutePath(join(scratch.path, 'tree'));
-          await mkdir(aside, { mode: 0o755 });
-          await make(aside);
-          await rename(aside, folder);
-          await this.#writeAside(label, JSON.stringify(name));
-        } catch (error) {
-          throw this.#explain(error);
-        } finally {
-          await scratch.dispose();
+    const tree = new Tree(this.#at('trees'), name, this.remove);
+    if (!(await tree.isWhole())) {
+      const makeOnce = async (): Promise<void> => {
+        if (!(await tree.isWhole())) {
+          await this.#aside((scratch) => tree.make(scratch, make));
         }
-      }
-      return folder;
-    };
-    return this.withLock(`tree-${short}`, makeOnce, undefined, signal);
-  }
-
-  async scratch(): Promise<Scratch> {
-    this.#scratchFolder ??= this.withLock('scratch', () => this.#makeScratchFolder());
-    const { folder } = await this.#scratchFolder;
-    const path = absolutePath(await mkdtemp(join(folder, 's')));
-    return {
-      path,
-      dispose: async () => {
-        await rm(path, { recursive: true, force: true }).catch(() => this.remove(path));
-      },
-    };
-  }
-
-  /** One folder a process, whose lock tells the others that its maker lives. */
-  async #makeScratchFolder(): Promise<{ folder: AbsolutePath; lock: Lock }> {
-    await this.#removeLeftovers();
-    const folder = absolutePath(await mkdtemp(this.#at('scratch', 'p')));
-    const lock = await lockFile(absolutePath(`${folder}.lock`), 'exclusive');
-    return { folder, lock };
-  }
-
-  async #removeLeftovers(): Promise<void> {
-    for (const name of await readdir(this.#at('scratch'))) {
-      const lock = this.#at('scratch', name);
-      if (!name.endsWith('.lock')) {
-        continue;
-      }
-      const held = await tryLockFile(lock);
-      if (held !== undefined) {
-        await this.remove(absolutePath(lock.slice(0, -'.lock'.length)));
-        await rm(lock, { force: true });
-        await held.release();
-      }
+      };
+      await this.withLock(`tree-${tree.short}`, makeOnce, undefined, signal);
     }
+    return tree.folder;
+  }
+
+  scratch(): Promise<Scratch> {
+    return explainingFullDisk(this.root, () => this.#scratch.make());
   }
 
   async clear(): Promise<void> {
-    await this.withLock('scratch', () => this.#removeLeftovers());
-    const own = this.#scratchFolder === undefined ? undefined : basename((await this.#scratchFolder).folder);
-    const busy = (await readdir(this.#at('scratch'))).filter(
-      (name) => name.endsWith('.lock') && name !== `${own}.lock`,
-    );
-    if (busy.length > 0) {
-      throw new UserError(`another process is working in the store ${this.root}`, {
-        hint: 'wait until it is done, or stop it, and clear the store again',
-      });
+    if (this.#scratch.inUse > 0 || this.#locksHeld > 0) {
+      throw this.#busy('this process is working');
     }
-    for (const folder of ['actions', 'blobs', 'trees', 'logs', 'partial', 'records']) {
-      await this.remove(this.#at(folder));
+    await this.#scratch.giveUp();
+    try {
+      if (!(await this.use.tryChange('exclusive'))) {
+        throw this.#busy('another process is working');
+      }
+      await explainingFullDisk(this.root, () => emptyStore(this.root, this.remove));
+    } finally {
+      await this.use.change('shared');
     }
-    await this.prepare();
+  }
+
+  #busy(who: string): UserError {
+    return new UserError(`${who} in the store ${this.root}`, {
+      hint: 'wait until it is done, or stop it, and clear the store again',
+    });
   }
 
   async status(): Promise<StoreStatus> {
@@ -272,28 +224,25 @@ class LocalStore implements Store {
       trees: { count: await count('trees') },
     };
   }
-
-  #explain(error: unknown): unknown {
-    return isFull(error)
-      ? new UserError(`the file system of the store ${this.root} is full`, {
-          hint: 'free some space there, run `strata store clear`, or set STRATA_STORE to a folder with more room',
-          cause: error,
-        })
-      : error;
-  }
 }
 
-/** Opens a store, making its folders (mode 0700) where they are missing. */
+/**
+ * Opens a store, making its folders (mode 0700) where they are missing, and removing what killed processes left
+ * half-made. Until this process ends, nobody empties the store. Throws a {@link UserError} where the folder is
+ * something else than a store, or cannot be written to.
+ */
 export async function openStore(options: OpenOptions): Promise<Store> {
-  const store = new LocalStore(options.root, options.remove);
+  const { root } = options;
   try {
-    await store.prepare();
-  } catch (cause) {
-    const { message } = cause as Error;
-    throw new UserError(`the store ${options.root} cannot be made: ${message}`, {
+    return await explainingFullDisk(root, () => LocalStore.open(options));
+  } catch (error) {
+    const { code, message } = error as { readonly code?: unknown; readonly message: string };
+    if (error instanceof UserError || code === undefined) {
+      throw error;
+    }
+    throw new UserError(`the store ${root} cannot be opened: ${message}`, {
       hint: 'set STRATA_STORE to a folder that you may write to',
-      cause,
+      cause: error,
     });
   }
-  return store;
 }

@@ -1,8 +1,9 @@
 import { z } from 'zod';
-import { parseDigest } from '@strata/fingerprint';
+import { isDigest, type Digest } from '@strata/fingerprint';
 import type { Descriptor } from './types.js';
 
-const digestSchema = z.string().transform((text) => parseDigest(text));
+/** Reads a digest from JSON. */
+export const digestSchema = z.custom<Digest>(isDigest, 'not a sha256 digest');
 
 /** Reads a descriptor from JSON. */
 export const descriptorSchema: z.ZodType<Descriptor> = z.object({

@@ -38,17 +38,28 @@ export interface Scratch {
 /** Removes a folder that may hold files of mapped ids, which a plain `rm` of an ordinary user cannot. */
 export type Remover = (folder: AbsolutePath) => Promise<void>;
 
-/** The content-addressed folder of artifacts and actions of this user on this machine. */
+/**
+ * The content-addressed folder of artifacts and actions of this user on this machine. Whatever writes to it throws a
+ * UserError where its file system is full, and leaves nothing half-made.
+ */
 export interface Store {
   readonly root: AbsolutePath;
 
-  /** Whether the bytes of an artifact are here. */
-  has(digest: Digest): Promise<boolean>;
-  /** Where the bytes of an artifact lie (`blobs/sha256/<hex>`, mode 0444). Throws {@link MissingArtifact} where they do not. */
+  /** Whether the bytes of an artifact are here, and as many as it has. */
+  has(artifact: Descriptor): Promise<boolean>;
+  /**
+   * The artifact of which only the digest is known, described; undefined where it is not here. Without a size to compare
+   * all of its bytes are read, so prefer `has`.
+   */
+  find(digest: Digest, mediaType: string): Promise<Descriptor | undefined>;
+  /**
+   * Where the bytes of an artifact lie (`blobs/sha256/<hex>`, mode 0444). Throws {@link MissingArtifact} where they do
+   * not, or not all of them.
+   */
   path(artifact: Descriptor): Promise<AbsolutePath>;
-  /** Stores bytes: written aside, hashed while they stream, renamed. */
+  /** Stores bytes: written aside, hashed while they stream, renamed once they are on the disk. */
   put(content: Readable | Uint8Array | string, options: PutOptions): Promise<Descriptor>;
-  /** Takes over a file of this file system (a scratch folder's), by rename. `digest` may be given where the caller just computed it. */
+  /** Takes over a file of this file system (a scratch folder's), by rename once its bytes are on the disk. */
   adopt(file: AbsolutePath, options: PutOptions): Promise<Descriptor>;
   readText(artifact: Descriptor): Promise<string>;
 
@@ -61,12 +72,16 @@ export interface Store {
 
   /**
    * The folder that holds something in unpacked form, made once per machine: `make` fills a folder aside, which is then
-   * renamed to `trees/<first 16 hex digits of name>`. Short, since overlayfs mounts have room for few long paths.
+   * renamed to `trees/<first 16 hex digits of name>` once it is on the disk. Short, since overlayfs mounts have room for
+   * few long paths.
    */
   tree(name: Digest, make: (folder: AbsolutePath) => Promise<void>, signal?: AbortSignal): Promise<AbsolutePath>;
 
   scratch(): Promise<Scratch>;
-  /** Deletes everything in the store. Throws a UserError while another process works in it. */
+  /**
+   * Deletes everything in the store. Throws a UserError, and deletes nothing, while another process has it open, or this
+   * one holds a lock or a scratch folder of it.
+   */
   clear(): Promise<void>;
   status(): Promise<StoreStatus>;
 }

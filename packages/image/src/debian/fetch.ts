@@ -1,5 +1,4 @@
 import { existsSync } from 'node:fs';
-import { stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { UserError } from '@strata/definitions';
 import { absolutePath } from '@strata/fingerprint';
@@ -120,8 +119,9 @@ export async function fetchLocked(store: Store, lock: Lock, options: FetchLockOp
   const missing: LockedPackage[] = [];
   const files = new Map<string, Descriptor>();
   for (const entry of lock.packages) {
-    files.set(debFileName(entry), { mediaType: debMediaType, digest: entry.sha256, size: entry.size });
-    if (!(await store.has(entry.sha256))) {
+    const artifact = { mediaType: debMediaType, digest: entry.sha256, size: entry.size };
+    files.set(debFileName(entry), artifact);
+    if (!(await store.has(artifact))) {
       missing.push(entry);
     }
   }
@@ -129,17 +129,19 @@ export async function fetchLocked(store: Store, lock: Lock, options: FetchLockOp
     await fetchPackages(store, lock, missing, options);
   }
   for (const { name, version, file, sha256 } of lock.wheels) {
+    const known = await store.find(sha256, wheelMediaType);
+    if (known !== undefined) {
+      files.set(file, known);
+      continue;
+    }
     const scratch = await store.scratch();
     try {
-      if (!(await store.has(sha256))) {
-        await downloadWheels([`${name}==${version}`], scratch.path, options.signal);
-        await store.adopt(absolutePath(join(scratch.path, file)), { mediaType: wheelMediaType, expect: sha256 });
-      }
+      await downloadWheels([`${name}==${version}`], scratch.path, options.signal);
+      const wheel = absolutePath(join(scratch.path, file));
+      files.set(file, await store.adopt(wheel, { mediaType: wheelMediaType, expect: sha256 }));
     } finally {
       await scratch.dispose();
     }
-    const wheel = { mediaType: wheelMediaType, digest: sha256, size: 0 };
-    files.set(file, { ...wheel, size: (await stat(await store.path(wheel))).size });
   }
   return files;
 }

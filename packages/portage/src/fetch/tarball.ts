@@ -1,4 +1,4 @@
-import { mkdir, rm, stat } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UserError } from '@strata/definitions';
 import { absolutePath, digestOfFile, hexOf, type Digest } from '@strata/fingerprint';
@@ -25,9 +25,9 @@ export async function fetchTarball(
   digest: Digest,
   options: FetchFileOptions = {},
 ): Promise<Descriptor> {
-  const blob = join(store.root, 'blobs/sha256', hexOf(digest));
-  if (await store.has(digest)) {
-    return { mediaType: tarballMediaType, digest, size: (await stat(blob)).size };
+  const known = await store.find(digest, tarballMediaType);
+  if (known !== undefined) {
+    return known;
   }
   return store.withLock(`tarball-${hexOf(digest).slice(0, 32)}`, async () => {
     await mkdir(join(store.root, 'partial'), { recursive: true });

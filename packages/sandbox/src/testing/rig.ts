@@ -37,6 +37,8 @@ const outcomeSchema = z.object({
   ran: z.boolean().optional(),
   key: z.string().optional(),
   layer: z.object({ digest: z.string() }).optional(),
+  owners: z.array(z.number()).optional(),
+  left: z.array(z.string()).optional(),
   error: z.union([z.string(), z.array(z.string())]).optional(),
 });
 
@@ -46,6 +48,8 @@ export interface Circumstances {
   readonly subordinateIds?: number;
   readonly umask?: string;
   readonly environment?: Readonly<Record<string, string>>;
+  /** Whether the packed layer is unpacked, and the store of that process cleared, in the end. */
+  readonly clears?: boolean;
   /** Whether the kernel allows no user namespaces. */
   readonly forbidsNamespaces?: boolean;
 }
@@ -130,8 +134,8 @@ export class Rig {
     const file = join(this.folder, 'toolchain.tar.zst');
     copyFileSync(await this.store.path(layer), file);
     const { digest, annotations } = layer;
-    const parameters: RunShellParameters = { toolchain: { file, digest, annotations }, script, packs };
-    const { environment = {}, umask = '022', subordinateIds } = circumstances;
+    const { environment = {}, umask = '022', subordinateIds, clears = false } = circumstances;
+    const parameters: RunShellParameters = { toolchain: { file, digest, annotations }, script, packs, clears };
     const own = { STRATA_STORE: this.store.root, ...environment };
     if (subordinateIds === undefined) {
       const forbidding = 'echo 0 > /proc/sys/user/max_user_namespaces;';

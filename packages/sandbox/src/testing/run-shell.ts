@@ -2,11 +2,15 @@
  * Runs one shell script as an action, as a process of its own, for tests that kill it or start it as somebody else.
  * Prints each line of the action, and as the last line the outcome or the error as JSON.
  */
-import { createReadStream } from 'node:fs';
+import { createReadStream, statSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { UserError } from '@strata/definitions';
 import { absolutePath, parseDigest } from '@strata/fingerprint';
+import type { Descriptor, Store } from '@strata/store';
 import { z } from 'zod';
 import { layerMediaType, openUserStore, packScript, runAction, scriptInput, type LayerDescriptor } from '../index.js';
+import { unpackedLayer } from '../layers.js';
 
 const parametersSchema = z.object({
   /** The test toolchain: its file is put into the store of whoever runs this. */
@@ -14,13 +18,15 @@ const parametersSchema = z.object({
   script: z.string(),
   /** Whether the script changes a root file system, which is packed in the end. */
   packs: z.boolean(),
+  /** Whether the packed layer is unpacked, and the store cleared, in the end. */
+  clears: z.boolean().optional(),
 });
 
 /** What {@link runShell} is given by a test. */
 export type RunShellParameters = z.infer<typeof parametersSchema>;
 
 async function main(): Promise<unknown> {
-  const { toolchain, script, packs } = parametersSchema.parse(JSON.parse(process.argv[2] ?? ''));
+  const { toolchain, script, packs, clears } = parametersSchema.parse(JSON.parse(process.argv[2] ?? ''));
   const store = await openUserStore();
   const { annotations } = toolchain;
   const expect = parseDigest(toolchain.digest);
@@ -44,7 +50,22 @@ async function main(): Promise<unknown> {
       },
     },
   );
-  return { ran: outcome.ran, key: outcome.key, layer: outcome.result.outputs['layer.tar.zst'] };
+  const made = outcome.result.outputs['layer.tar.zst'];
+  return { ran: outcome.ran, key: outcome.key, layer: made, ...(clears === true ? await clear(store, made) : {}) };
+}
+
+/** Unpacks a layer and clears the store; says who owned what was unpacked, and what is left of the unpacked trees. */
+async function clear(
+  store: Store,
+  made: Descriptor | undefined,
+): Promise<{ readonly owners: number[]; readonly left: string[] }> {
+  if (made?.annotations === undefined) {
+    throw new Error('nothing was packed');
+  }
+  const folder = await unpackedLayer(store, { ...made, annotations: made.annotations });
+  const owners = (await readdir(folder)).sort().map((name) => statSync(join(folder, name)).uid);
+  await store.clear();
+  return { owners, left: await readdir(join(store.root, 'trees')) };
 }
 
 console.log(
