@@ -1,6 +1,6 @@
 import { join } from 'node:path/posix';
 import { absolutePath } from '@strata/fingerprint';
-import { devicesOf, type ComposedScript } from '@strata/image';
+import { devicesOf, type ComposedScript, type ComposeParameters } from '@strata/image';
 import type { LayerDescriptor } from '@strata/sandbox';
 import { complaint } from './machine.js';
 import { LayerRig, python, type Files } from './layer-rig.js';
@@ -72,7 +72,12 @@ describe('the layer of trees and scripts', () => {
       },
     );
     const layer = await rig.compose([base], { trees: [tree] });
-    expect(await rig.look([base, layer], `stat -c '%n %u:%g %a' api api/* api/sub/data private private/new .hidden .hidden/x`)).toEqual([
+    expect(
+      await rig.look(
+        [base, layer],
+        `stat -c '%n %u:%g %a' api api/* api/sub/data private private/new .hidden .hidden/x`,
+      ),
+    ).toEqual([
       'api 7:81 700',
       'api/run 0:81 4755',
       'api/sub 7:81 750',
@@ -114,7 +119,21 @@ describe('the layer of trees and scripts', () => {
     ).toEqual([
       ...['usr/lib', '/usr/lib', '../../../outside', 'gone', '/etc/passwd', 'somewhere'],
       ...['1234a file now', '2'],
-      ...['away', 'circle', 'dangling', 'etc', 'gone', 'lib', 'lib64', 'link', 'outside', 'private', 'srv', 'usr', 'var'],
+      ...[
+        'away',
+        'circle',
+        'dangling',
+        'etc',
+        'gone',
+        'lib',
+        'lib64',
+        'link',
+        'outside',
+        'private',
+        'srv',
+        'usr',
+        'var',
+      ],
     ]);
   });
 
@@ -133,7 +152,10 @@ describe('the layer of trees and scripts', () => {
 
   it('takes trees and scripts with the same names one after the other', async () => {
     const trees = [await rig.tree({ same: 'one', first: '1' }), await rig.tree({ same: 'two', second: '2' })];
-    const both = [...scripts({ 'set-up': 'cat same >> "$ROOT/log"' }), ...scripts({ 'set-up': 'echo 2 >> "$ROOT/log"' })];
+    const both = [
+      ...scripts({ 'set-up': 'cat same >> "$ROOT/log"' }),
+      ...scripts({ 'set-up': 'echo 2 >> "$ROOT/log"' }),
+    ];
     const layer = await rig.compose([base], { trees, scripts: both });
     expect(await rig.look([base, layer], 'cat same first second log')).toEqual(['two12two2']);
   });
@@ -143,7 +165,8 @@ describe('the layer of trees and scripts', () => {
     const layer = await rig.compose([base, shell], {
       scripts: scripts({
         'attributes.sh': `cd "$ROOT"; echo x > tool; ln tool hard; chown 33:42 tool; chmod 4755 tool\n${setAttributes}`,
-        'program.py': '#!/usr/bin/env python3\nimport os\nopen(os.environ["ROOT"] + "/python", "w").write(os.getcwd())\n',
+        'program.py':
+          '#!/usr/bin/env python3\nimport os\nopen(os.environ["ROOT"] + "/python", "w").write(os.getcwd())\n',
         'inside.chroot':
           '#!/bin/sh\nset -e\nexport PATH=/bin\n/bin/busybox test -c /dev/null; /bin/busybox test -d /proc/self\n' +
           'echo $ROOT $PWD > inside; /bin/busybox chown web inside; /bin/busybox rm /var/log/hard\n',
@@ -193,7 +216,17 @@ print(os.getxattr('hard', 'user.note') == bytes(range(256)), os.getxattr('hard',
     const layer = await rig.compose([base], { trees: [tree], exclude });
     expect(await rig.look([base, layer], 'find . | sort; cat usr/lib/file')).toEqual([
       ...['.', './away', './circle', './dangling', './etc', './etc/passwd', './lib64', './link', './private'],
-      ...['./srv', './srv/doc', './srv/doc/c.md', './srv/doc/deep', './usr', './usr/lib', './usr/lib/file', './var', 'old'],
+      ...[
+        './srv',
+        './srv/doc',
+        './srv/doc/c.md',
+        './srv/doc/deep',
+        './usr',
+        './usr/lib',
+        './usr/lib/file',
+        './var',
+        'old',
+      ],
     ]);
   });
 
@@ -209,13 +242,50 @@ for info in tarfile.open('plain.tar'):
     print(info.name, info.type, info.devmajor, info.devminor, oct(info.mode), info.uid, info.gid)`)}`;
     const input = { kind: 'artifact', name: 'layer', artifact: layer } as const;
     expect(await rig.lines(rig.shell(show, { inputs: [input] }))).toEqual([
+      "dev b'5' 0 0 0o755 0 0",
       "dev/null b'3' 1 3 0o666 0 5",
       "dev/pipe b'6' 0 0 0o600 7 0",
     ]);
-    // who stands on it sees what a user namespace can make
-    expect(await rig.look([base, layer], 'ls etc')).toEqual(['group', 'passwd']);
-    const twice = [{ ...device, path: '/dev/null' }, { ...pipe, path: '/dev/null' }];
+    const twice = [
+      { ...device, path: '/dev/null' },
+      { ...pipe, path: '/dev/null' },
+    ];
     expect(await complaint(rig.compose([base], { devices: twice }))).toEqual(['a device node is declared twice']);
+    const below = [{ ...device, path: '/etc/passwd/null' }];
+    expect(await complaint(rig.compose([base], { devices: below }))).toEqual([
+      '/etc/passwd/null under `devices:` lies below what is no folder',
+    ]);
+  });
+
+  it('loses the devices of its parents that it excludes, replaces, or whose folder it removes', async () => {
+    const node = { type: 'char', major: 1, minor: 3, mode: '0666', uid: 0, gid: 0 } as const;
+    const paths = ['/dev/a', '/dev/b', '/dev/deep/c', '/other/d', '/gone/e', '/lib/f'];
+    const parent = await rig.compose([base], { devices: paths.map((path) => ({ ...node, path })) });
+    const left = async (parts: Partial<ComposeParameters>): Promise<string> => {
+      const layer = await rig.compose([base, parent], parts);
+      return devicesOf([base, parent, layer])
+        .map(({ path, minor }) => `${path} ${minor}`)
+        .join(', ');
+    };
+    const all = '/dev/a 3, /dev/b 3, /dev/deep/c 3, /gone/e 3, /other/d 3, /usr/lib/f 3';
+    expect(await left({ trees: [await rig.tree({ 'dev/file': '', 'usr/lib/g': '' })] })).toBe(all);
+    expect(await left({ exclude: ['/dev/a', '/other/**'] })).toBe('/dev/b 3, /dev/deep/c 3, /gone/e 3, /usr/lib/f 3');
+    expect(await left({ exclude: ['/dev', '/other', '/gone', '/usr'] })).toBe('');
+    const script = 'cd "$ROOT"; rm -r dev gone; mkdir dev; touch other/d usr/lib/f';
+    expect(await left({ scripts: scripts({ 'change.sh': script }) })).toBe('');
+    const again = { ...node, path: '/dev/a', minor: 5 };
+    expect(await left({ devices: [again], exclude: ['/dev/b'] })).toBe(
+      '/dev/a 5, /dev/deep/c 3, /gone/e 3, /other/d 3, /usr/lib/f 3',
+    );
+    // the same for who reads the tar and knows nothing of annotations
+    const layer = await rig.compose([base, parent], {
+      exclude: ['/dev/{a,deep}'],
+      devices: [{ ...node, path: '/dev/b' }],
+    });
+    const list = 'zstd -dc /strata/in/layer > plain.tar; tar -tf plain.tar';
+    expect(
+      await rig.lines(rig.shell(list, { inputs: [{ kind: 'artifact', name: 'layer', artifact: layer }] })),
+    ).toEqual(['dev/', 'dev/.wh.a', 'dev/.wh.deep', 'dev/b']);
   });
 
   it('replaces and deletes what any of thirty layers below it have', async () => {
@@ -224,11 +294,18 @@ for info in tarfile.open('plain.tar'):
       const tree = await rig.tree({ [`stack/${index}/own`]: `${index}`, 'stack/top': `${index}` });
       const parts =
         index % 10 === 9
-          ? { scripts: scripts({ 'new.sh': `rm -r "$ROOT/stack"; mkdir "$ROOT/stack"; echo ${index} > "$ROOT/stack/new"` }) }
+          ? {
+              scripts: scripts({
+                'new.sh': `rm -r "$ROOT/stack"; mkdir "$ROOT/stack"; echo ${index} > "$ROOT/stack/new"`,
+              }),
+            }
           : { trees: [tree] };
       layers.push(await rig.compose(layers, parts));
     }
-    expect(await rig.look(layers.slice(0, -1), 'find stack | sort | wc -l; cat stack/top stack/new')).toEqual(['21', '2819']);
+    expect(await rig.look(layers.slice(0, -1), 'find stack | sort | wc -l; cat stack/top stack/new')).toEqual([
+      '21',
+      '2819',
+    ]);
     expect(await rig.look(layers, 'find stack')).toEqual(['stack', 'stack/new']);
   });
 });

@@ -70,9 +70,9 @@ describe('a kernel and an initramfs', () => {
     );
     expect(await refused('')).toBe('the package holds no kernel');
     expect(await refused('cp /strata/in/config deb/boot/config-1')).toBe('the package holds no kernel');
-    expect(await refused('for n in 1 2; do cp /strata/in/config deb/boot/config-$n; : > deb/boot/vmlinuz-$n; done')).toBe(
-      'the package holds no kernel',
-    );
+    expect(
+      await refused('for n in 1 2; do cp /strata/in/config deb/boot/config-$n; : > deb/boot/vmlinuz-$n; done'),
+    ).toBe('the package holds no kernel');
     const other = await store.put('no package', { mediaType: 'application/vnd.debian.binary-package' });
     const action = prebuiltKernelAction({ label: 'test:kernel', toolchain: vm, deb: other });
     expect(await complaint(runAction(store, action))).toEqual(['this is no Debian package']);
@@ -83,9 +83,9 @@ describe('a kernel and an initramfs', () => {
       mkdir tree; zstd -dc /strata/in/modules | tar -x -C tree; cd tree; ls -A . usr usr/lib
       cd usr/lib/modules/*; basename $PWD; ls -A | grep -E '^(build|source|modules.dep)$'; find . -name 'virtio_net.ko*'
       grep -c '^kernel/.*/squashfs.ko' modules.dep`;
-    const { version, squashfs, initramfs } = JSON.parse(await store.readText(kernel['kernel.json']!)) as {
-      readonly [field: string]: unknown;
-    };
+    const { version, squashfs, initramfs } = JSON.parse(await store.readText(kernel['kernel.json']!)) as Readonly<
+      Record<string, unknown>
+    >;
     expect(await lines(look, { modules: kernel['modules.tar.zst']! })).toEqual([
       ...['.:', 'usr', '', 'usr:', 'lib', '', 'usr/lib:', 'modules', version, 'modules.dep'],
       ...[expect.stringMatching(/^\.\/kernel\/.*\/virtio_net\.ko/) as unknown, '1'],
@@ -128,7 +128,12 @@ describe('a kernel and an initramfs', () => {
     const listed = await list('none');
     expect(listed).toContainEqual(expect.stringMatching(/^crw------- +1 0 +0 +5, +1 Nov 14 +2023 dev\/console$/));
     expect(listed).toContainEqual(expect.stringMatching(/^-rwxr-xr-x +1 0 +0 +\d+ Nov 14 +2023 init$/));
-    for (const [algorithm, level] of [['zstd', 22], ['gzip', 9], ['xz', 1], ['lz4', 12]] as const) {
+    for (const [algorithm, level] of [
+      ['zstd', 22],
+      ['gzip', 9],
+      ['xz', 1],
+      ['lz4', 12],
+    ] as const) {
       expect([algorithm, await list(algorithm, level)]).toEqual([algorithm, listed]);
     }
   });

@@ -52,7 +52,10 @@ describe('a squashfs', () => {
     rig.lines(rig.shell(script, { inputs: [{ kind: 'artifact', name: 'squashfs', artifact }] }));
 
   const listed = async (artifact: Descriptor): Promise<string[]> =>
-    look(artifact, 'LC_ALL=C unsquashfs -lln -d "" /strata/in/squashfs | tr -s " " | sed -E "s/^(d\\S+ \\S+) [0-9]+/\\1/"');
+    look(
+      artifact,
+      'LC_ALL=C unsquashfs -lln -d "" /strata/in/squashfs | tr -s " " | sed -E "s/^(d\\S+ \\S+) [0-9]+/\\1/"',
+    );
 
   it('has the owners, modes, set-uid bits, links, attributes and devices of its layers', async () => {
     const made = await squashfs();
@@ -121,7 +124,10 @@ describe('a squashfs', () => {
 
   it('is compressed as it was asked for, or not at all', async () => {
     const shown = async (compression: SquashfsParameters['compression']): Promise<string[]> =>
-      look(await squashfs({ compression }), 'unsquashfs -s /strata/in/squashfs | grep -iE "^(compression|.*level|block)"');
+      look(
+        await squashfs({ compression }),
+        'unsquashfs -s /strata/in/squashfs | grep -iE "^(compression|.*level|block)"',
+      );
     expect(await shown({ algorithm: 'zstd', level: 22, blockSize: '1M' })).toEqual([
       ...['Compression zstd', '\tcompression-level 22', 'Block size 1048576'],
     ]);

@@ -48,7 +48,10 @@ describe('a tarball', () => {
 
   const tarball = async (program: string, then = ''): Promise<Descriptor> => {
     const outputs = { tarball: 'application/x-tar' };
-    return outputOf(await runAction(rig.store, rig.shell(`${python(program)}cd /strata/out; ${then}`, { outputs })), 'tarball');
+    return outputOf(
+      await runAction(rig.store, rig.shell(`${python(program)}cd /strata/out; ${then}`, { outputs })),
+      'tarball',
+    );
   };
 
   const layerOf = async (artifact: Descriptor, stripTop = false): Promise<LayerDescriptor> => {
@@ -134,7 +137,7 @@ tar.close()`;
   });
 
   it('is refused where it is damaged, cut off, or something else', async () => {
-    const large = `${stage.replace('tar.close()', "add('large', os.urandom(1 << 20))\ntar.close()")}`;
+    const large = stage.replace('tar.close()', "add('large', os.urandom(1 << 20))\ntar.close()");
     const refused = async (then: string): Promise<string[]> =>
       complaint(layerOf(await tarball(large, `${then}; mv new tarball`)));
     const half = 'truncate -s 500000 new';

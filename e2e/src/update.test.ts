@@ -57,7 +57,9 @@ describe('a lock file that its mirror has left behind', () => {
       const file = 'os/kernel/kernel.lock.yaml';
       workspace.write(file, 'suite: trixie\n');
       const broken = workspace.nx(['run', 'kernel:fetch', '--outputStyle=static']);
-      expect(broken.output).toMatch(/error: os\/kernel\/kernel\.lock\.yaml is no lock file\nhint: write it anew: npx strata update kernel/);
+      expect(broken.output).toMatch(
+        /error: os\/kernel\/kernel\.lock\.yaml is no lock file\nhint: write it anew: npx strata update kernel/,
+      );
       expect(workspace.strata('update', 'kernel').status).toBe(0);
       expect(workspace.read(file)).toMatch(/^ {2}- \{ name: "linux-image-6\.\S+-cloud-amd64", version: "6\./m);
       expect(workspace.read(file).split('\n')).toHaveLength(6);

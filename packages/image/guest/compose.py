@@ -1,6 +1,7 @@
 """Adds trees and scripts to a layer, takes out what it excludes, and packs what changed as a delta. Runs in a toolchain."""
 
 import contextlib
+import heapq
 import json
 import os
 import re
@@ -19,6 +20,7 @@ import pack  # noqa: E402
 from rootpath import TooManyLinks, inside  # noqa: E402
 
 ROOT = "/strata/root"
+UPPER = "/strata/upper"
 LAST_LINES = 12
 # what a script has left running may hold its output open
 SECONDS_FOR_OUTPUT = 3
@@ -226,6 +228,53 @@ def exclude(globs: list[str]) -> None:
                 os.unlink(path)
 
 
+class Devices:
+    """The device nodes of a layer, and what it does to those of its parents, which no overlay shows."""
+
+    def __init__(self, spec: dict) -> None:
+        self.excluded = pack.matcher(spec["exclude"])
+        self.own = [self.placed(device) for device in spec["devices"]]
+        own = {device["path"] for device in self.own}
+        self.parents = [device["path"] for device in spec["parentDevices"] if device["path"] not in own]
+
+    def placed(self, device: dict) -> dict:
+        """The device where its path leads: a tar cannot have anything below a symlink."""
+        here = located(device["path"], follow_last=False)
+        try:
+            os.makedirs(os.path.dirname(here), exist_ok=True)
+        except (FileExistsError, NotADirectoryError):
+            fail(f"{device['path']} under `devices:` lies below what is no folder", "give the device another path")
+        return {**device, "path": here.removeprefix(ROOT)}
+
+    def gone(self) -> list[str]:
+        return [path for path in self.parents if self.is_excluded(path) or self.is_replaced(path)]
+
+    def is_excluded(self, path: str) -> bool:
+        return self.excluded is not None and self.excluded.fullmatch(path.lstrip("/")) is not None
+
+    def is_replaced(self, path: str) -> bool:
+        """Whether something else lies there now, or the folder of the parent layer is not there any more."""
+        here = located(path, follow_last=False)
+        folder = os.path.dirname(here)
+        if not os.path.isdir(folder) or os.path.lexists(in_upper(here)):
+            return True
+        while folder != ROOT:
+            if os.path.isdir(in_upper(folder)) and pack.is_opaque(in_upper(folder)):
+                return True
+            folder = os.path.dirname(folder)
+        return False
+
+    def whiteouts(self) -> list[pack.Entry]:
+        """Deletions for who reads the tar: what is only excluded has left no trace in the overlay."""
+        paths = [path for path in self.parents if self.is_excluded(path) and not self.is_replaced(path)]
+        marks = [f"{os.path.dirname(path)}/{pack.WHITEOUT}{os.path.basename(path)}" for path in paths]
+        return sorted((pack.Entry(mark.lstrip("/"), None) for mark in marks), key=pack.in_order)
+
+
+def in_upper(here: str) -> str:
+    return UPPER + here.removeprefix(ROOT)
+
+
 def main() -> None:
     with open("/strata/in/spec.json", encoding="utf-8") as file:
         spec = json.load(file)
@@ -233,8 +282,12 @@ def main() -> None:
     add_trees(spec["trees"])
     run_scripts(spec["scripts"])
     exclude(spec["exclude"])
+    devices = Devices(spec)
     progress(phase="pack")
-    pack.pack_layer(pack.delta_entries("/strata/upper"), "layer.tar.zst", spec["devices"])
+    entries = heapq.merge(pack.delta_entries(UPPER), devices.whiteouts(), key=pack.in_order)
+    gone = devices.gone()
+    notes = {"dev.strata.devices-gone": json.dumps(gone, separators=(",", ":"))} if gone else {}
+    pack.pack_layer(entries, "layer.tar.zst", devices.own, notes)
 
 
 main()

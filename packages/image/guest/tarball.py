@@ -149,6 +149,9 @@ def main() -> None:
     archive = plain_tar()
     devices, tops = members(archive)
     extract(archive, devices)
+    for info in devices:
+        # a folder without an entry of its own
+        os.makedirs(os.path.join(TREE, os.path.dirname(path_of(info))), exist_ok=True)
     top = ""
     if spec["stripTop"] and len(tops) == 1:
         (name,) = tops

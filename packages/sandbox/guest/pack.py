@@ -97,6 +97,11 @@ def is_whiteout(status: os.stat_result) -> bool:
     return stat.S_ISCHR(status.st_mode) and status.st_rdev == 0
 
 
+def is_opaque(folder: str) -> bool:
+    """Whether a folder of an upper directory hides what lies below it in the overlay."""
+    return xattr(folder, "user.overlay.opaque") == b"y"
+
+
 def is_plain(entry: os.DirEntry[str]) -> bool:
     """What the folder itself says is a file, a folder or a symlink: asked first, since it needs no stat(2)."""
     return entry.is_file(follow_symlinks=False) or entry.is_dir(follow_symlinks=False) or entry.is_symlink()
@@ -122,7 +127,7 @@ def names_in(root: str, prefix: str, is_delta: bool) -> list[bytes]:
             names.append(name)
             if entry.is_dir(follow_symlinks=False):
                 names.append(name + b"/")
-    if is_delta and prefix and xattr(os.path.join(root, prefix), "user.overlay.opaque") == b"y":
+    if is_delta and prefix and is_opaque(os.path.join(root, prefix)):
         names.append(os.fsencode(OPAQUE))
     return sorted(names)
 

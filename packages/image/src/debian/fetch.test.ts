@@ -68,7 +68,13 @@ describe('a lock file', () => {
   });
 
   it('is refused where it is none, with the command that writes it anew', () => {
-    for (const text of ['', '- a', 'suite: trixie\n', formatLock(lockOf(served('a'))).replace('pool/', '../pool/'), '{']) {
+    for (const text of [
+      '',
+      '- a',
+      'suite: trixie\n',
+      formatLock(lockOf(served('a'))).replace('pool/', '../pool/'),
+      '{',
+    ]) {
       let error: unknown;
       try {
         parseLock(text, 'os/layer.lock.yaml', 'base');
@@ -97,7 +103,11 @@ describe('a lock file', () => {
   });
 
   it('names every version that is gone from the mirror, and how to go on', async () => {
-    const gone = [entry('libstdc++6', '14-1', 'a'), entry('cpio', '2.15+dfsg-2', 'b'), entry('lz4', '1:1.9~rc1-1', 'c')];
+    const gone = [
+      entry('libstdc++6', '14-1', 'a'),
+      entry('cpio', '2.15+dfsg-2', 'b'),
+      entry('lz4', '1:1.9~rc1-1', 'c'),
+    ];
     await expect(fetch(lockOf(served('there'), ...gone, served('too')))).rejects.toMatchObject({
       name: 'PinnedVersionGone',
       message: `${mirror} no longer has libstdc++6 14-1, cpio 2.15+dfsg-2, lz4 1:1.9~rc1-1`,
