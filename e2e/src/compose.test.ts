@@ -307,5 +307,5 @@ for info in tarfile.open('plain.tar'):
       '2819',
     ]);
     expect(await rig.look(layers, 'find stack')).toEqual(['stack', 'stack/new']);
-  });
+  }, 360_000);
 });
