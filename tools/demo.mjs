@@ -1,6 +1,7 @@
 // Builds, boots and tests the example OS; where a mirror has moved on, moves the lock files forward and goes on.
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
+import { stripVTControlCharacters } from 'node:util';
 
 const start = Date.now();
 const tries = 3;
@@ -15,7 +16,7 @@ function run(command, words) {
       process.stdout.write(data);
     });
     child.once('error', reject);
-    child.once('close', (status) => resolve({ status, text }));
+    child.once('close', (status) => resolve({ status, text: stripVTControlCharacters(text) }));
     for (const signal of ['SIGINT', 'SIGTERM']) {
       process.once(signal, () => child.kill(signal));
     }

@@ -61,7 +61,7 @@ describe('a kernel and an initramfs', () => {
       return (await complaint(runAction(store, action)))[0];
     };
     const without = (options: string): string =>
-      `sed -E '/^CONFIG_(${options})=/d' /strata/in/config > deb/boot/config-1`;
+      `sed -E '/^CONFIG_(${options})=/d' /strata/in/config > deb/boot/config-1; : > deb/boot/vmlinuz-1`;
     expect(await refused(without('SQUASHFS|OVERLAY_FS'))).toBe(
       "the kernel's config lacks CONFIG_OVERLAY_FS, CONFIG_SQUASHFS",
     );
@@ -69,6 +69,29 @@ describe('a kernel and an initramfs', () => {
       "the kernel's config lacks CONFIG_SQUASHFS_ZSTD or CONFIG_SQUASHFS_XZ or CONFIG_SQUASHFS_ZLIB or CONFIG_SQUASHFS_LZ4",
     );
     expect(await refused('')).toBe('the package holds no kernel');
+    expect(await refused('cp /strata/in/config deb/boot/config-1')).toBe('the package holds no kernel');
+    expect(
+      await refused('for n in 1 2; do cp /strata/in/config deb/boot/config-$n; : > deb/boot/vmlinuz-$n; done'),
+    ).toBe('the package holds no kernel');
+    const other = await store.put('no package', { mediaType: 'application/vnd.debian.binary-package' });
+    const action = prebuiltKernelAction({ label: 'test:kernel', toolchain: vm, deb: other });
+    expect(await complaint(runAction(store, action))).toEqual(['this is no Debian package']);
+  });
+
+  it('has just the modules that its package has, and a description of what it can read', async () => {
+    const look = `
+      mkdir tree; zstd -dc /strata/in/modules | tar -x -C tree; cd tree; ls -A . usr usr/lib
+      cd usr/lib/modules/*; basename $PWD; ls -A | grep -E '^(build|source|modules.dep)$'; find . -name 'virtio_net.ko*'
+      grep -c '^kernel/.*/squashfs.ko' modules.dep`;
+    const { version, squashfs, initramfs } = JSON.parse(await store.readText(kernel['kernel.json']!)) as Readonly<
+      Record<string, unknown>
+    >;
+    expect(await lines(look, { modules: kernel['modules.tar.zst']! })).toEqual([
+      ...['.:', 'usr', '', 'usr:', 'lib', '', 'usr/lib:', 'modules', version, 'modules.dep'],
+      ...[expect.stringMatching(/^\.\/kernel\/.*\/virtio_net\.ko/) as unknown, '1'],
+    ]);
+    expect(squashfs).toEqual(['gzip', 'lz4', 'xz', 'zstd']);
+    expect(initramfs).toContain('zstd');
   });
 
   it('becomes the same initramfs each time, with the modules in the order in which they need each other', async () => {
@@ -91,6 +114,28 @@ describe('a kernel and an initramfs', () => {
       mediaType: 'application/json',
     });
     expect(await refused({ kernel: old })).toBe('the kernel cannot read an initramfs compressed with zstd');
+    expect(await refused({ toolchain: toolchain('toolchain') })).toBe('busybox is missing in the toolchain');
+  });
+
+  it('takes any compression, and holds the same files', async () => {
+    const list = async (algorithm: 'zstd' | 'gzip' | 'xz' | 'lz4' | 'none', level?: number): Promise<string[]> => {
+      const { result } = await makeInitramfs(store, kernel, { compression: { algorithm, level } });
+      const command = { zstd: 'zstd -dc', gzip: 'gzip -dc', xz: 'xz -dc', lz4: 'lz4 -dc', none: 'cat' }[algorithm];
+      return lines(`${command} /strata/in/initramfs | cpio --quiet --list --verbose --numeric-uid-gid`, {
+        initramfs: result.outputs['initramfs']!,
+      });
+    };
+    const listed = await list('none');
+    expect(listed).toContainEqual(expect.stringMatching(/^crw------- +1 0 +0 +5, +1 Nov 14 +2023 dev\/console$/));
+    expect(listed).toContainEqual(expect.stringMatching(/^-rwxr-xr-x +1 0 +0 +\d+ Nov 14 +2023 init$/));
+    for (const [algorithm, level] of [
+      ['zstd', 22],
+      ['gzip', 9],
+      ['xz', 1],
+      ['lz4', 12],
+    ] as const) {
+      expect([algorithm, await list(algorithm, level)]).toEqual([algorithm, listed]);
+    }
   });
 
   it('find their root by the label of its partition', async () => {

@@ -1,5 +1,7 @@
 """Adds trees and scripts to a layer, takes out what it excludes, and packs what changed as a delta. Runs in a toolchain."""
 
+import contextlib
+import heapq
 import json
 import os
 import re
@@ -18,9 +20,10 @@ import pack  # noqa: E402
 from rootpath import TooManyLinks, inside  # noqa: E402
 
 ROOT = "/strata/root"
+UPPER = "/strata/upper"
 LAST_LINES = 12
 # what a script has left running may hold its output open
-SECONDS_FOR_OUTPUT = 1
+SECONDS_FOR_OUTPUT = 3
 
 LookUp = Callable[[str | int], int]
 
@@ -78,8 +81,7 @@ class Tree:
     def __init__(self, index: int, tree: dict) -> None:
         self.source = f"/strata/in/trees/{index}"
         self.tree = tree
-        self.user_id = ids("passwd", "user")
-        self.group_id = ids("group", "group")
+        self.given: list[tuple[str, dict]] = []
 
     def add(self) -> None:
         self.add_directory(self.tree["target"], {})
@@ -90,12 +92,13 @@ class Tree:
                 self.add_directory(path, rule)
             else:
                 self.add_file(path, entry, rule)
+        self.give()
 
     def add_directory(self, path: str, rule: dict) -> None:
         """A folder that the layer has keeps what no rule changes."""
         here = located(path)
         if os.path.isdir(here):
-            self.give(here, rule)
+            self.given.append((here, rule))
             return
         if os.path.lexists(here):
             fail(f"{path} is no folder in the layer below, and one in the tree", "give one of the two another name")
@@ -104,7 +107,7 @@ class Tree:
         except NotADirectoryError:
             fail(f"{path} lies below what is no folder in the layer below", "give the tree another target")
         mode = self.tree.get("directoryMode", "0755")
-        self.give(here, {"user": 0, "group": 0, **self.owner(), "mode": mode, **rule})
+        self.given.append((here, {"user": 0, "group": 0, **self.owner(), "mode": mode, **rule}))
 
     def add_file(self, path: str, entry: dict, rule: dict) -> None:
         here = located(path, follow_last=False)
@@ -118,28 +121,30 @@ class Tree:
         else:
             shutil.copyfile(f"{self.source}/{entry['path']}", here)
             fields["mode"] = self.tree.get("mode", "0755" if entry["executable"] else "0644")
-        self.give(here, {**fields, **rule})
+        self.given.append((here, {**fields, **rule}))
 
     def owner(self) -> dict:
         return {name: self.tree[name] for name in ("user", "group") if name in self.tree}
 
-    def give(self, here: str, fields: dict) -> None:
-        user = self.user_id(fields["user"]) if "user" in fields else -1
-        group = self.group_id(fields["group"]) if "group" in fields else -1
-        if (user, group) != (-1, -1):
-            status = os.lstat(here)
-            os.chown(here, user, group, follow_symlinks=False)
-            if not stat.S_ISLNK(status.st_mode) and "mode" not in fields:
-                # chown(2) takes set-uid bits away
-                os.chmod(here, stat.S_IMODE(status.st_mode))
-        if "mode" in fields and not os.path.islink(here):
-            os.chmod(here, int(fields["mode"], 8))
+    def give(self) -> None:
+        """Gives owners and modes in the end: the tree itself may bring the users that its rules name."""
+        user_id, group_id = ids("passwd", "user"), ids("group", "group")
+        for here, fields in self.given:
+            user = user_id(fields["user"]) if "user" in fields else -1
+            group = group_id(fields["group"]) if "group" in fields else -1
+            if (user, group) != (-1, -1):
+                status = os.lstat(here)
+                os.chown(here, user, group, follow_symlinks=False)
+                if not stat.S_ISLNK(status.st_mode) and "mode" not in fields:
+                    # chown(2) takes set-uid bits away
+                    os.chmod(here, stat.S_IMODE(status.st_mode))
+            if "mode" in fields and not os.path.islink(here):
+                os.chmod(here, int(fields["mode"], 8))
 
 
 def add_trees(trees: list[dict]) -> None:
     for index, tree in enumerate(trees):
         progress(phase="tree", subject=tree["target"], done=index, total=len(trees), unit="steps")
-        # made one after the other: a tree may bring the users that the next one names
         Tree(index, tree).add()
 
 
@@ -192,7 +197,8 @@ def run_in_layer(name: str, path: str) -> None:
     words = [word for mount in mounts.items() for word in mount]
     command = ["unshare", "--mount", "sh", "-ec", script, "sh", ROOT, *words]
     run(name, command, {**os.environ, "ROOT": "/"})
-    os.unlink(inner)
+    with contextlib.suppress(FileNotFoundError):  # a script may delete itself
+        os.unlink(inner)
     for target in made:
         os.rmdir(target)
 
@@ -222,6 +228,53 @@ def exclude(globs: list[str]) -> None:
                 os.unlink(path)
 
 
+class Devices:
+    """The device nodes of a layer, and what it does to those of its parents, which no overlay shows."""
+
+    def __init__(self, spec: dict) -> None:
+        self.excluded = pack.matcher(spec["exclude"])
+        self.own = [self.placed(device) for device in spec["devices"]]
+        own = {device["path"] for device in self.own}
+        self.parents = [device["path"] for device in spec["parentDevices"] if device["path"] not in own]
+
+    def placed(self, device: dict) -> dict:
+        """The device where its path leads: a tar cannot have anything below a symlink."""
+        here = located(device["path"], follow_last=False)
+        try:
+            os.makedirs(os.path.dirname(here), exist_ok=True)
+        except (FileExistsError, NotADirectoryError):
+            fail(f"{device['path']} under `devices:` lies below what is no folder", "give the device another path")
+        return {**device, "path": here.removeprefix(ROOT)}
+
+    def gone(self) -> list[str]:
+        return [path for path in self.parents if self.is_excluded(path) or self.is_replaced(path)]
+
+    def is_excluded(self, path: str) -> bool:
+        return self.excluded is not None and self.excluded.fullmatch(path.lstrip("/")) is not None
+
+    def is_replaced(self, path: str) -> bool:
+        """Whether something else lies there now, or the folder of the parent layer is not there any more."""
+        here = located(path, follow_last=False)
+        folder = os.path.dirname(here)
+        if not os.path.isdir(folder) or os.path.lexists(in_upper(here)):
+            return True
+        while folder != ROOT:
+            if os.path.isdir(in_upper(folder)) and pack.is_opaque(in_upper(folder)):
+                return True
+            folder = os.path.dirname(folder)
+        return False
+
+    def whiteouts(self) -> list[pack.Entry]:
+        """Deletions for who reads the tar: what is only excluded has left no trace in the overlay."""
+        paths = [path for path in self.parents if self.is_excluded(path) and not self.is_replaced(path)]
+        marks = [f"{os.path.dirname(path)}/{pack.WHITEOUT}{os.path.basename(path)}" for path in paths]
+        return sorted((pack.Entry(mark.lstrip("/"), None) for mark in marks), key=pack.in_order)
+
+
+def in_upper(here: str) -> str:
+    return UPPER + here.removeprefix(ROOT)
+
+
 def main() -> None:
     with open("/strata/in/spec.json", encoding="utf-8") as file:
         spec = json.load(file)
@@ -229,8 +282,12 @@ def main() -> None:
     add_trees(spec["trees"])
     run_scripts(spec["scripts"])
     exclude(spec["exclude"])
+    devices = Devices(spec)
     progress(phase="pack")
-    pack.pack_layer(pack.delta_entries("/strata/upper"), "layer.tar.zst", spec["devices"])
+    entries = heapq.merge(pack.delta_entries(UPPER), devices.whiteouts(), key=pack.in_order)
+    gone = devices.gone()
+    notes = {"dev.strata.devices-gone": json.dumps(gone, separators=(",", ":"))} if gone else {}
+    pack.pack_layer(entries, "layer.tar.zst", devices.own, notes)
 
 
 main()

@@ -21,6 +21,7 @@ WORK = "/strata/tmp"
 OUT = "/strata/out"
 TREE = f"{WORK}/modules"
 BOOT_IMAGE = "arch/x86/boot/bzImage"
+ARCHIVE = b"!<arch>\n"
 
 # options of the kernel by the compression that they can read
 SQUASHFS = {"gzip": "SQUASHFS_ZLIB", "lz4": "SQUASHFS_LZ4", "xz": "SQUASHFS_XZ", "zstd": "SQUASHFS_ZSTD"}
@@ -111,6 +112,9 @@ def extract_package(package: str, folder: str) -> None:
     """Extracts a Debian package (deb(5): an ar archive with a tar of the files in it), with dpkg or without."""
     progress("unpack")
     os.makedirs(folder)
+    with open(package, "rb") as file:
+        if file.read(8) != ARCHIVE:
+            fail("this is no Debian package", "correct the lock file, or write it anew with strata update")
     if shutil.which("dpkg-deb") is not None:
         run("dpkg-deb", "--extract", package, folder)
         return
@@ -127,10 +131,10 @@ def prebuilt() -> None:
     deb = f"{WORK}/deb"
     extract_package("/strata/in/kernel.deb", deb)
     configs = sorted(glob.glob(f"{deb}/boot/config-*"))
-    if len(configs) != 1:
+    versions = [os.path.basename(path).removeprefix("config-") for path in configs]
+    if len(configs) != 1 or not os.path.exists(f"{deb}/boot/vmlinuz-{versions[0]}"):
         fail("the package holds no kernel", "name the package of the kernel itself, not a meta package")
-    (config,) = configs
-    version = os.path.basename(config).removeprefix("config-")
+    (config,), (version,) = configs, versions
     check_config(enabled_options(config))
     modules = next((path for path in (f"{deb}/usr/lib/modules", f"{deb}/lib/modules") if os.path.isdir(path)), None)
     os.makedirs(f"{TREE}/usr/lib")
@@ -142,7 +146,7 @@ def prebuilt() -> None:
 def source_folder() -> str:
     source = "/strata/in/source"
     with open(source, "rb") as file:
-        is_package = file.read(8) == b"!<arch>\n"
+        is_package = file.read(8) == ARCHIVE
     if is_package:
         extract_package(source, f"{WORK}/deb")
         tarballs = glob.glob(f"{WORK}/deb/usr/src/linux-source-*.tar.*")

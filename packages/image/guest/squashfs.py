@@ -67,7 +67,7 @@ def tar_command() -> list[str]:
 def write_devices(devices: list[dict], target: IO[bytes]) -> None:
     """The declared device nodes, as the beginning of an archive."""
     for device in sorted(devices, key=lambda device: os.fsencode(device["path"])):
-        info = pack.tar_info(pack.Entry(device["path"].lstrip("/"), None, device), {})
+        info = pack.tar_info(pack.Entry(device["path"].lstrip("/"), None, device), pack.HardLinks())
         target.write(info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape"))
 
 
@@ -98,8 +98,7 @@ def write_squashfs(entries: list[pack.Entry], spec: dict) -> None:
 def chosen_entries(spec: dict) -> list[pack.Entry]:
     named = {device["path"].lstrip("/") for device in spec["devices"]}
     entries = pack.tree_entries(ROOT, pack.matcher(spec["exclude"]))
-    chosen = (entry for entry in entries if entry.path not in named)
-    return sorted(chosen, key=lambda entry: os.fsencode(entry.path))
+    return [entry for entry in entries if entry.path not in named]
 
 
 def chosen_devices(spec: dict) -> list[dict]:

@@ -1,6 +1,6 @@
 import type { AbsolutePath, ScannedTree } from '@strata/fingerprint';
 import { layerMediaType, type Action, type Input, type LayerStack } from '@strata/sandbox';
-import type { Device } from './devices.js';
+import { devicesOf, type Device } from './devices.js';
 import { guestScripts, specInput } from './guest-scripts.js';
 
 /** Who owns what matches in a tree, folders included, and its mode in octal digits. What a rule does not name stays. */
@@ -49,6 +49,7 @@ export function composeAction(parameters: ComposeParameters): Action {
     trees: trees.map(({ tree, ...rules }) => ({ ...rules, entries: tree.manifest.entries })),
     scripts: scripts.map(({ name, chroot }) => ({ name, chroot })),
     devices,
+    parentDevices: devicesOf(parents),
     exclude,
   };
   return {

@@ -1,4 +1,4 @@
-import { diffIdOf, type LayerStack } from '@strata/sandbox';
+import { diffIdOf, type LayerDescriptor, type LayerStack } from '@strata/sandbox';
 import { z } from 'zod';
 
 /** A device node, as it stands in a layer's tar and in its annotation. */
@@ -25,19 +25,32 @@ const devicesSchema = z.array(
   }),
 );
 
-/** The device nodes that layers declare: a user namespace cannot make them, so they travel beside the files. */
+const pathsSchema = z.array(z.string());
+
+/** What an annotation of a layer says in JSON; undefined where the layer has none. */
+function noted<T>(layer: LayerDescriptor, annotation: string, schema: z.ZodType<T>): T | undefined {
+  const text = layer.annotations[annotation];
+  if (text === undefined) {
+    return undefined;
+  }
+  const parsed = schema.safeParse(JSON.parse(text));
+  if (!parsed.success) {
+    throw new Error(`${annotation} of the layer ${diffIdOf(layer)} cannot be read`);
+  }
+  return parsed.data;
+}
+
+/**
+ * The device nodes that layers declare, without those that a later one takes out: a user namespace cannot make them, so
+ * they travel beside the files.
+ */
 export function devicesOf(layers: LayerStack): Device[] {
   const devices = new Map<string, Device>();
   for (const layer of layers) {
-    const declared = layer.annotations['dev.strata.devices'];
-    if (declared === undefined) {
-      continue;
+    for (const path of noted(layer, 'dev.strata.devices-gone', pathsSchema) ?? []) {
+      devices.delete(path);
     }
-    const parsed = devicesSchema.safeParse(JSON.parse(declared));
-    if (!parsed.success) {
-      throw new Error(`the devices of the layer ${diffIdOf(layer)} cannot be read`);
-    }
-    for (const device of parsed.data) {
+    for (const device of noted(layer, 'dev.strata.devices', devicesSchema) ?? []) {
       devices.set(device.path, device);
     }
   }

@@ -9,6 +9,7 @@ import contextlib
 import errno
 import fcntl
 import hashlib
+import heapq
 import json
 import os
 import re
@@ -92,37 +93,73 @@ def matcher(globs: Iterable[str]) -> re.Pattern[str] | None:
     return re.compile(f"(?:{'|'.join(patterns)})(?:/.*)?", re.DOTALL) if patterns else None
 
 
-def walk(root: str, prefix: str = "") -> Iterator[tuple[str, os.DirEntry[str]]]:
-    with os.scandir(os.path.join(root, prefix)) as entries:
-        for entry in entries:
-            path = f"{prefix}{entry.name}"
-            if entry.name.startswith(WHITEOUT):
-                fail(f"/{path} cannot be in a layer: names that begin with {WHITEOUT} mean deletions", "rename the file")
-            yield path, entry
-            if entry.is_dir(follow_symlinks=False):
-                yield from walk(root, f"{path}/")
-
-
-def tree_entries(root: str, exclude: re.Pattern[str] | None) -> Iterator[Entry]:
-    for path, entry in walk(root):
-        if exclude is None or exclude.fullmatch(path) is None:
-            yield Entry(path, entry.path)
-
-
 def is_whiteout(status: os.stat_result) -> bool:
     return stat.S_ISCHR(status.st_mode) and status.st_rdev == 0
 
 
+def is_opaque(folder: str) -> bool:
+    """Whether a folder of an upper directory hides what lies below it in the overlay."""
+    return xattr(folder, "user.overlay.opaque") == b"y"
+
+
+def is_plain(entry: os.DirEntry[str]) -> bool:
+    """What the folder itself says is a file, a folder or a symlink: asked first, since it needs no stat(2)."""
+    return entry.is_file(follow_symlinks=False) or entry.is_dir(follow_symlinks=False) or entry.is_symlink()
+
+
+def names_in(root: str, prefix: str, is_delta: bool) -> list[bytes]:
+    """The names in a folder as a layer has them, sorted.
+
+    A folder stands there twice, as itself and with a slash where what lies in it belongs: "a", "a-b", "a/c".
+    """
+    names = []
+    with os.scandir(os.path.join(root, prefix)) as entries:
+        for entry in entries:
+            name = os.fsencode(entry.name)
+            if entry.name.startswith(WHITEOUT):
+                fail(
+                    f"/{prefix}{entry.name} cannot be in a layer: names that begin with {WHITEOUT} mean deletions",
+                    "rename the file",
+                )
+            if is_delta and not is_plain(entry) and is_whiteout(entry.stat(follow_symlinks=False)):
+                names.append(os.fsencode(WHITEOUT) + name)
+                continue
+            names.append(name)
+            if entry.is_dir(follow_symlinks=False):
+                names.append(name + b"/")
+    if is_delta and prefix and is_opaque(os.path.join(root, prefix)):
+        names.append(os.fsencode(OPAQUE))
+    return sorted(names)
+
+
+def walk(root: str, exclude: re.Pattern[str] | None, is_delta: bool) -> Iterator[str]:
+    """The paths in a tree, in the order of their bytes, with no more in memory than the names of the folders on the way."""
+    folders = [("", iter(names_in(root, "", is_delta)))]
+    while folders:
+        prefix, names = folders[-1]
+        name = next(names, None)
+        if name is None:
+            folders.pop()
+            continue
+        path = prefix + os.fsdecode(name)
+        if exclude is not None and exclude.fullmatch(path.rstrip("/")) is not None:
+            continue
+        if path.endswith("/"):
+            folders.append((path, iter(names_in(root, path, is_delta))))
+        else:
+            yield path
+
+
+def tree_entries(root: str, exclude: re.Pattern[str] | None) -> Iterator[Entry]:
+    for path in walk(root, exclude, is_delta=False):
+        yield Entry(path, os.path.join(root, path))
+
+
 def delta_entries(upper: str) -> Iterator[Entry]:
     """What overlayfs left in an upper directory, with OCI's whiteouts (kernel: Documentation/filesystems/overlayfs)."""
-    for path, entry in walk(upper):
-        if is_whiteout(entry.stat(follow_symlinks=False)):
-            folder, _, name = path.rpartition("/")
-            yield Entry(f"{folder}/{WHITEOUT}{name}" if folder else WHITEOUT + name, None)
-            continue
-        yield Entry(path, entry.path)
-        if entry.is_dir(follow_symlinks=False) and xattr(entry.path, "user.overlay.opaque") == b"y":
-            yield Entry(f"{path}/{OPAQUE}", None)
+    for path in walk(upper, None, is_delta=True):
+        is_mark = os.path.basename(path).startswith(WHITEOUT)
+        yield Entry(path, None if is_mark else os.path.join(upper, path))
 
 
 def xattr(path: str, name: str) -> bytes | None:
@@ -167,7 +204,24 @@ def pax_headers(path: str) -> dict[str, str]:
     return headers
 
 
-def tar_info(entry: Entry, links: dict[tuple[int, int], str]) -> tarfile.TarInfo:
+class HardLinks:
+    """Names of files that have several. Knows a file until it has met all its names, and nothing of files with one."""
+
+    def __init__(self) -> None:
+        self.known: dict[tuple[int, int], tuple[str, int]] = {}
+
+    def first_name(self, status: os.stat_result, path: str) -> str:
+        """The name under which a file was met first: this one, if it is new."""
+        if status.st_nlink == 1:
+            return path
+        identity = (status.st_dev, status.st_ino)
+        first, left = self.known.pop(identity, (path, status.st_nlink))
+        if left > 1:
+            self.known[identity] = (first, left - 1)
+        return first
+
+
+def tar_info(entry: Entry, links: HardLinks) -> tarfile.TarInfo:
     info = tarfile.TarInfo(entry.path)
     info.mtime = EPOCH
     if entry.device is not None:
@@ -190,12 +244,11 @@ def tar_info(entry: Entry, links: dict[tuple[int, int], str]) -> tarfile.TarInfo
         info.linkname = os.readlink(entry.source)
         info.mode = 0o777
     elif stat.S_ISREG(status.st_mode):
-        identity = (status.st_dev, status.st_ino)
-        if status.st_nlink > 1 and identity in links:
+        first = links.first_name(status, entry.path)
+        if first != entry.path:
             info.type = tarfile.LNKTYPE
-            info.linkname = links[identity]
+            info.linkname = first
             return info
-        links[identity] = entry.path
         info.size = status.st_size
     elif stat.S_ISFIFO(status.st_mode):
         info.type = tarfile.FIFOTYPE
@@ -206,7 +259,8 @@ def tar_info(entry: Entry, links: dict[tuple[int, int], str]) -> tarfile.TarInfo
 
 
 def write_tar(entries: Iterable[Entry], target: IO[bytes] | Hashing) -> None:
-    links: dict[tuple[int, int], str] = {}
+    """Writes entries, which come in the order of their paths' bytes."""
+    links = HardLinks()
     archive = tarfile.open(  # type: ignore[call-overload]
         fileobj=target,
         mode="w|",
@@ -216,7 +270,12 @@ def write_tar(entries: Iterable[Entry], target: IO[bytes] | Hashing) -> None:
         bufsize=BUFFER,
         copybufsize=BUFFER,
     )
-    for entry in sorted(entries, key=lambda entry: os.fsencode(entry.path)):
+    before = b""
+    for entry in entries:
+        path = os.fsencode(entry.path)
+        if path <= before:
+            raise ValueError(f"{entry.path} does not come in order")
+        before = path
         if entry.source is not None and stat.S_ISSOCK(os.lstat(entry.source).st_mode):
             continue
         info = tar_info(entry, links)
@@ -231,14 +290,18 @@ def write_tar(entries: Iterable[Entry], target: IO[bytes] | Hashing) -> None:
     archive.close()
 
 
-def with_devices(entries: Iterable[Entry], devices: list[dict]) -> list[Entry]:
-    """The entries, and the declared devices instead of what lies at their paths."""
+def in_order(entry: Entry) -> bytes:
+    return os.fsencode(entry.path)
+
+
+def with_devices(entries: Iterable[Entry], devices: list[dict]) -> Iterator[Entry]:
+    """The entries, and the declared devices instead of what lies at their paths; all in the order of their paths' bytes."""
     named = {device["path"].lstrip("/"): device for device in devices}
     if len(named) != len(devices):
         fail("a device node is declared twice", "declare each path under `devices:` once")
-    result = [entry for entry in entries if entry.path not in named]
-    result += [Entry(path, None, device) for path, device in named.items()]
-    return result
+    rest = (entry for entry in entries if entry.path not in named)
+    nodes = (Entry(path, None, device) for path, device in named.items())
+    return heapq.merge(rest, sorted(nodes, key=in_order), key=in_order)
 
 
 def pack_layer(entries: Iterable[Entry], name: str, devices: list[dict], annotations: dict[str, str] | None = None) -> str:

@@ -71,6 +71,52 @@ END`;
     ]);
   });
 
+  it('is packed in memory that does not grow with the number of files', async () => {
+    const measure = `
+      python3 - <<'END'
+import io, os, sys, tracemalloc
+sys.path.insert(0, '/strata/in/bin')
+import pack
+class Nowhere(io.RawIOBase):
+    def writable(self):
+        return True
+    def write(self, data):
+        return len(data)
+def peak(folders):
+    for number in range(folders):
+        os.makedirs(f'tree/a long enough name {number}', exist_ok=True)
+        for file in range(250):
+            open(f'tree/a long enough name {number}/the name of a file {file}', 'w').close()
+    tracemalloc.start()
+    pack.write_tar(pack.tree_entries('tree', None), Nowhere())
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return most
+peak(1)
+print((peak(32) - peak(4)) // 1024 < 512)
+END`;
+    expect(await rig.lines(measure, { inputs: [scriptInput('pack.py', packScript)] })).toEqual(['True']);
+  });
+
+  it('has its entries in the order of the bytes of their paths, hard links behind what they name', async () => {
+    const make = `
+      mkdir -p a a-b a0; echo x > a/z; ln a/z a-b/z; ln a/z a.file; ln a/z a0/z; ln -s a a-link; touch a/b 'a b'
+      python3 -c "open(b'\\xff', 'w'); open('\\uffee', 'w'); open('\\U0001f600', 'w')"`;
+    const layer = await rig.pack([], make);
+    const list = `
+      zstd -dc /strata/in/layer > plain.tar
+      python3 - <<'END'
+import os, tarfile
+for info in tarfile.open('plain.tar', errors='surrogateescape'):
+    print(ascii(os.fsencode(info.name))[2:-1], info.linkname)
+END`;
+    const inputs = [{ kind: 'artifact', name: 'layer', artifact: layer } as const];
+    expect((await rig.lines(list, { inputs })).map((line) => line.trimEnd())).toEqual([
+      ...['a', 'a b', 'a-b', 'a-b/z', 'a-link a', 'a.file a-b/z', 'a/b', 'a/z a-b/z', 'a0', 'a0/z a-b/z'],
+      ...['\\xef\\xbf\\xae', '\\xf0\\x9f\\x98\\x80', '\\xff'],
+    ]);
+  });
+
   it('deletes and replaces what is below it', async () => {
     const bottom = await rig.pack(
       [],

@@ -49,6 +49,12 @@ export function debFileName({ file }: LockedPackage): string {
   return decodeURIComponent(basename(file));
 }
 
+/** The names of the files that apt says the mirror does not have. Apt writes URLs with `%2b` for a plus. */
+function filesNotFound(said: string): Set<string> {
+  const urls = [...said.matchAll(/^E: Failed to fetch (\S+) +404 /gm)].map(([, url = '']) => url);
+  return new Set(urls.map((url) => basename(decodeURIComponent(url))));
+}
+
 async function fetchPackages(
   store: Store,
   lock: Lock,
@@ -82,15 +88,13 @@ async function fetchPackages(
         if (isCanceled) {
           options.signal?.throwIfAborted();
         }
+        const notFound = filesNotFound(`${stdout}\n${stderr}`);
         for (const entry of some) {
           const file = absolutePath(join(scratch.path, debFileName(entry)));
           if (existsSync(file)) {
             await store.adopt(file, { mediaType: debMediaType, expect: entry.sha256 });
             done += entry.size;
-          } else if (
-            failed &&
-            new RegExp(`${basename(entry.file).replace(/[+.]/g, '\\$&')}[^\\n]*404`).test(`${stdout}\n${stderr}`)
-          ) {
+          } else if (failed && notFound.has(debFileName(entry))) {
             gone.push(entry);
           } else {
             throw new UserError(`${entry.file} cannot be fetched from ${mirror}`, {
