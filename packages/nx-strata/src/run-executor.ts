@@ -1,16 +1,57 @@
 import type { ExecutorContext } from '@nx/devkit';
-import { definitionKind, kinds, UserError } from '@strata/definitions';
+import { suggest, UserError } from '@strata/definitions';
 import { absolutePath } from '@strata/fingerprint';
 import { ActionFailed, InputChanged, openUserStore } from '@strata/sandbox';
 import { z } from 'zod';
-import { Model, pluginOptionsSchema, type TargetName } from './model.js';
+import { dependencies } from './cycles.js';
+import { Model, pluginOptionNames, pluginOptionsSchema, type PluginOptions, type TargetName } from './model.js';
 import { produce } from './produce.js';
-import { readWorkspace } from './read-workspace.js';
+import { definitionsOf, readWorkspace, type ReadWorkspace } from './read-workspace.js';
 import { Reporter } from './reporter.js';
 import { Tasks } from './tasks.js';
 
 /** Options of every inferred target. */
-const executorOptionsSchema = z.looseObject({ definition: z.string(), plugin: pluginOptionsSchema });
+const executorOptionsSchema = z.looseObject({ definition: z.string(), plugin: z.unknown() });
+
+/** The plugin's options, checked. Throws a {@link UserError} where nx.json has others than there are. */
+function parsePluginOptions(options: unknown): PluginOptions {
+  const parsed = pluginOptionsSchema.safeParse(options ?? {});
+  if (parsed.success) {
+    return parsed.data;
+  }
+  const [issue] = parsed.error.issues;
+  const unknown = issue?.code === 'unrecognized_keys' ? issue.keys[0] : undefined;
+  const close = unknown === undefined ? undefined : suggest(unknown, pluginOptionNames);
+  const field = [...(issue?.path ?? []), ...(unknown === undefined ? [] : [unknown])].join('.');
+  throw new UserError(
+    unknown === undefined
+      ? `the option \`${field}\` of nx-strata: ${(issue?.message ?? '').replace(/^Invalid input: /, '')}`
+      : `nx-strata has no option \`${field}\``,
+    {
+      place: { file: 'nx.json' },
+      hint: close === undefined ? 'its options are `toolchain` and `vm.toolchain`' : `did you mean \`${close}\`?`,
+    },
+  );
+}
+
+/** What is wrong with a project's own definition, else with those that it depends on. */
+function problemsOf(workspace: ReadWorkspace, model: Model, definition: string): readonly UserError[] {
+  const own = workspace.broken.find(({ file }) => file === definition);
+  if (own !== undefined) {
+    return own.problems;
+  }
+  const names = workspace.good.filter(({ file }) => file === definition).map(({ name }) => name);
+  for (const name of names) {
+    const broken = workspace.broken.find((candidate) => candidate.name === name);
+    if (broken !== undefined) {
+      return broken.problems;
+    }
+    const placed = model.projects.get(name);
+    const needed = placed === undefined ? [] : dependencies(model, placed);
+    names.push(...needed.filter((other) => !names.includes(other)));
+  }
+  return [];
+}
 
 /** The lines that tell a user why something failed. Anything that is no mistake of the user keeps its stack trace. */
 export function explain(error: unknown): string[] {
@@ -40,13 +81,6 @@ export function explain(error: unknown): string[] {
   return [error instanceof Error ? (error.stack ?? error.message) : String(error)];
 }
 
-function definitionsOf(context: ExecutorContext): string[] {
-  return Object.values(context.projectsConfigurations.projects).flatMap(({ root, tags }) => {
-    const kind = kinds.find((candidate) => tags?.includes(`strata:${candidate}`) === true);
-    return kind === undefined ? [] : [`${root}/${kind}.yaml`];
-  });
-}
-
 /** Ends an executor's work when Nx wants it to, or is no longer there. */
 function abortSignal(): AbortSignal {
   const controller = new AbortController();
@@ -74,25 +108,34 @@ export async function runExecutor(
   const reporter = new Reporter((line) => process.stdout.write(`${line}\n`), process.env);
   try {
     const { plugin, definition } = executorOptionsSchema.parse(rawOptions);
+    const options = parsePluginOptions(plugin);
     const { projects } = context.projectsConfigurations;
-    const projectRoots = new Map(Object.entries(projects).map(([name, { root }]) => [name, root]));
-    const workspace = readWorkspace(context.root, definitionsOf(context), projectRoots);
-    const mine = workspace.broken.filter((broken) => broken.file === definition);
-    if (mine.length > 0) {
-      for (const problem of mine.flatMap(({ problems }) => problems)) {
-        problem.lines.forEach((line) => {
+    const roots = new Map(Object.entries(projects).map(([name, { root }]) => [name, root]));
+    const files = definitionsOf(context.root, Object.values(projects));
+    const workspace = readWorkspace(context.root, files, { projects: roots, complete: true, options });
+    const model = new Model(workspace.good, options);
+    const problems = problemsOf(workspace, model, definition);
+    if (problems.length > 0) {
+      problems
+        .flatMap(({ lines }) => lines)
+        .forEach((line) => {
           reporter.line(line);
         });
-      }
       return { success: false };
     }
-    if (context.projectName === undefined || definitionKind(definition) === undefined) {
-      throw new Error('the executor was called without a project');
+    const placed = workspace.good.find(({ file }) => file === definition);
+    if (placed === undefined) {
+      throw new Error(`${definition} is no definition of this workspace`);
     }
     const store = await openUserStore();
-    const environment = { workspaceRoot: absolutePath(context.root), store, reporter, signal, projectRoots };
-    const tasks = new Tasks(new Model(workspace.good, plugin), environment, produce);
-    await tasks.run({ project: context.projectName, target });
+    const environment = {
+      workspaceRoot: absolutePath(context.root),
+      store,
+      reporter,
+      signal,
+      projects: new Map(Object.entries(context.projectGraph.nodes)),
+    };
+    await new Tasks(model, environment, produce).run({ project: placed.name, target });
     return { success: true };
   } catch (error) {
     for (const line of explain(error)) {
