@@ -145,7 +145,7 @@ describe('definitions with mistakes', () => {
         // no project of the workspace, and so nobody's name
         'fixtures/good/package.json': '{ "name": "good" }\n',
         'os/good/layer.yaml': scratch,
-        ...Object.assign({}, ...cases.map(([, { files }]) => files)),
+        ...Object.fromEntries(cases.flatMap(([, { files }]) => Object.entries(files))),
       },
     });
     outcome = workspace.nx([
