@@ -1,9 +1,10 @@
 import type { ExecutorContext } from '@nx/devkit';
 import { suggest, UserError } from '@strata/definitions';
 import { absolutePath } from '@strata/fingerprint';
-import { ActionFailed, InputChanged, openUserStore } from '@strata/sandbox';
+import { openUserStore } from '@strata/sandbox';
 import { z } from 'zod';
 import { dependencies } from './cycles.js';
+import { explain } from './explain.js';
 import { Model, pluginOptionNames, pluginOptionsSchema, type PluginOptions, type TargetName } from './model.js';
 import { produce } from './produce.js';
 import { definitionsOf, readWorkspace, type ReadWorkspace } from './read-workspace.js';
@@ -53,34 +54,6 @@ function problemsOf(workspace: ReadWorkspace, model: Model, definition: string):
   return [];
 }
 
-/** The lines that tell a user why something failed. Anything that is no mistake of the user keeps its stack trace. */
-export function explain(error: unknown): string[] {
-  if (error instanceof UserError) {
-    return error.lines;
-  }
-  if (error instanceof ActionFailed) {
-    const { report, lastLines, log, label, outcome } = error;
-    return report === undefined
-      ? [
-          `error: ${label} failed (${outcome})`,
-          ...lastLines.map((line) => `  | ${line}`),
-          `hint: the full log is ${log}`,
-        ]
-      : [
-          `error: ${label}: ${report.message}`,
-          ...(report.details ?? []).map((line) => `  | ${line}`),
-          `hint: ${report.hint ?? 'see its log'} (the full log is ${log})`,
-        ];
-  }
-  if (error instanceof InputChanged) {
-    return [`error: ${error.message}`, 'hint: run it again, and leave its inputs alone meanwhile'];
-  }
-  if (error instanceof Error && error.name === 'AbortError') {
-    return ['interrupted'];
-  }
-  return [error instanceof Error ? (error.stack ?? error.message) : String(error)];
-}
-
 /** Ends an executor's work when Nx wants it to, or is no longer there. */
 function abortSignal(): AbortSignal {
   const controller = new AbortController();
@@ -105,7 +78,11 @@ export async function runExecutor(
   context: ExecutorContext,
 ): Promise<{ success: boolean }> {
   const signal = abortSignal();
-  const reporter = new Reporter((line) => process.stdout.write(`${line}\n`), process.env);
+  const reporter = new Reporter({
+    write: (line) => process.stdout.write(`${line}\n`),
+    environment: process.env,
+    isTerminal: process.stdout.isTTY,
+  });
   try {
     const { plugin, definition } = executorOptionsSchema.parse(rawOptions);
     const options = parsePluginOptions(plugin);
@@ -142,5 +119,7 @@ export async function runExecutor(
       reporter.line(line);
     }
     return { success: false };
+  } finally {
+    reporter.close();
   }
 }
