@@ -14,6 +14,7 @@ import { stripVTControlCharacters } from 'node:util';
 import type { LayerStack } from '@strata/sandbox';
 import { installPacked } from './packed.js';
 import { repositoryRoot } from './repository.js';
+import { Running } from './running.js';
 
 export { repositoryRoot };
 
@@ -132,6 +133,11 @@ export class Workspace {
   /** Runs Nx. */
   nx(words: readonly string[], environment: NodeJS.ProcessEnv = {}): Outcome {
     return this.#run(join(this.root, 'node_modules/.bin/nx'), words, environment);
+  }
+
+  /** Starts Nx, and does not wait for its end. */
+  start(words: readonly string[]): Running {
+    return new Running(join(this.root, 'node_modules/.bin/nx'), words, this.root, this.#environment);
   }
 
   /** Builds, boots and tests both images. */
