@@ -66,7 +66,7 @@ const projects = ['vm-toolchain', 'toolchain', 'kernel', 'initramfs', 'repositor
 const definitions = {
   'os/slow/layer.yaml': 'from: scratch\ntoolchain: vm-toolchain\nscripts: [slow.sh]\n',
   'os/slow/slow.sh': script(),
-  'os/packages/layer.yaml':
+  'os/programs/layer.yaml':
     'from: scratch\nrepositories: [main]\nprofile: main:base\npackages: [app-misc/slow]\ntoolchain: toolchain\n',
   'os/repository/app-misc/slow/slow-1.ebuild': ebuild(),
   'os/machine/image.yaml': `layers: [slow]
@@ -116,9 +116,10 @@ describe('what is interrupted', () => {
   };
 
   const phases: [string, string, (nx: Running) => Promise<ProcessOfMachine[]>][] = [
-    ['packages', 'plan', (nx) => nx.says(/packages:plan {2}runs, log in/)],
+    ['programs', 'plan', (nx) => nx.says(/programs:plan {2}runs, log in/)],
     ['fetched', 'fetch', (nx) => nx.says(/fetched:fetch .*fetch/)],
-    ['packages', 'merge', (nx) => nx.until(`sleep ${slowness}`)],
+    ['programs', 'packages', (nx) => nx.until(`sleep ${slowness}`)],
+    ['programs', 'merge', (nx) => nx.says(/programs:merge {2}runs, log in/)],
     ['slow', 'build', (nx) => nx.until(`sleep ${slowness}`)],
     ['machine', 'test', (nx) => nx.until('qemu-system')],
   ];
