@@ -42,7 +42,18 @@ export class Reporter {
     }
   }
 
+  /** An action that is all that its task does now. */
   action(event: ActionEvent): void {
+    if (event.type === 'started') {
+      this.#lines.begin(event.label, performance.now());
+    } else if (event.type === 'finished') {
+      this.#lines.end(event.label);
+    }
+    this.part(event);
+  }
+
+  /** One of several actions, of which the task tells how far they are together. */
+  part(event: ActionEvent): void {
     const { label } = event;
     switch (event.type) {
       case 'hit':
@@ -53,7 +64,6 @@ export class Reporter {
         break;
       case 'started':
         this.#write(`${label}  runs, log in ${event.log}`);
-        this.#lines.begin(label, performance.now());
         break;
       case 'progress':
         this.progress(label, event.progress);
@@ -64,7 +74,6 @@ export class Reporter {
         }
         break;
       case 'finished':
-        this.#lines.end(label);
         this.#write(
           `${label}  done in ${event.seconds < 60 ? `${event.seconds} s` : formatElapsed(event.seconds * 1000)}`,
         );

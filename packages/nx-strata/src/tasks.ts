@@ -5,7 +5,7 @@ import type { ProjectGraphProjectNode } from '@nx/devkit';
 import { suggest, UserError, type PlacedDefinition } from '@strata/definitions';
 import { absolutePath, scanTree, type AbsolutePath, type Digest, type ScannedTree } from '@strata/fingerprint';
 import { parseLock, type Lock } from '@strata/image';
-import { actionKey, runAction, type Action, type LayerStack } from '@strata/sandbox';
+import { actionKey, runAction, type Action, type LayerStack, type Progress } from '@strata/sandbox';
 import { MissingArtifact, type ActionResult, type Descriptor, type Store } from '@strata/store';
 import type { Model, TargetName, TaskName } from './model.js';
 import type { Reporter } from './reporter.js';
@@ -143,13 +143,23 @@ export class Task {
     return availableParallelism();
   }
 
-  /** Runs an action, or takes its result from the store. */
-  async action(action: Action): Promise<ActionResult['outputs']> {
+  /**
+   * Runs an action, or takes its result from the store.
+   *
+   * @param onProgress takes its progress, where the task tells that of several actions together
+   */
+  async action(action: Action, onProgress?: (progress: Progress) => void): Promise<ActionResult['outputs']> {
     const { signal, reporter } = this.environment;
     const outcome = await runAction(this.store, action, {
       signal,
       onEvent: (event) => {
-        reporter.action(event);
+        if (onProgress === undefined) {
+          reporter.action(event);
+        } else if (event.type === 'progress') {
+          onProgress(event.progress);
+        } else {
+          reporter.part(event);
+        }
       },
       force: process.env['STRATA_FORCE'] === 'true',
     });
