@@ -161,6 +161,34 @@ describe('what is interrupted', () => {
   );
 });
 
+describe('what finds no room', () => {
+  it(
+    'names the full file system, and the next run succeeds',
+    () => {
+      const content = unique().repeat(1 << 19);
+      const digest = createHash('sha256').update(content).digest('hex');
+      const workspace = new Workspace('shared', {
+        projects: ['vm-toolchain'],
+        files: {
+          'os/big/big.tar': content,
+          'os/big/layer.yaml': `from: { tarball: big.tar, digest: "sha256:${digest}" }\ntoolchain: vm-toolchain\n`,
+        },
+      });
+      try {
+        const fetch = ['run', 'big:fetch', '--outputStyle=static'];
+        const { status, output } = workspace.nxOnSmallDisk(fetch, '4m');
+        expect(status).toBe(1);
+        expect(output).toMatch(/^error: the file system of \S+\/small-disk is full\nhint: free some space there/m);
+        expect(output).not.toMatch(/^\s+at .*:\d+:\d+\)?$/m);
+        expect(workspace.nx(fetch).status).toBe(0);
+      } finally {
+        workspace.dispose();
+      }
+    },
+    minutes,
+  );
+});
+
 describe('what is asked for several times at once', () => {
   it(
     'runs once, in one workspace and in two clones',

@@ -135,6 +135,17 @@ export class Workspace {
     return this.#run(join(this.root, 'node_modules/.bin/nx'), words, environment);
   }
 
+  /** Runs Nx with an empty store on a file system of its own, which has little room and is gone afterwards. */
+  nxOnSmallDisk(words: readonly string[], size: string): Outcome {
+    const store = join(this.root, '.nx-cache', 'small-disk');
+    mkdirSync(store, { recursive: true });
+    const script = 'mount -t tmpfs -o "size=$0,mode=0700" none "$STRATA_STORE"; exec "$@"';
+    const namespace = ['--user', '--map-root-user', '--mount', 'sh', '-euc', script, size];
+    return this.#run('unshare', [...namespace, join(this.root, 'node_modules/.bin/nx'), ...words], {
+      STRATA_STORE: store,
+    });
+  }
+
   /** Starts Nx, and does not wait for its end. */
   start(words: readonly string[]): Running {
     return new Running(join(this.root, 'node_modules/.bin/nx'), words, this.root, this.#environment);
