@@ -9,13 +9,14 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { dirname, join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import type { LayerStack } from '@strata/sandbox';
+import { installPacked } from './packed.js';
+import { repositoryRoot } from './repository.js';
+import { Running } from './running.js';
 
-/** The repository that is tested. */
-export const repositoryRoot = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
+export { repositoryRoot };
 
 /** The layers of one of the example's toolchains, as `npm test` has just built them. */
 export function toolchain(name: 'toolchain' | 'vm-toolchain'): LayerStack {
@@ -44,6 +45,16 @@ function outcome(status: number | null, output: string): Outcome {
   return { status, output, ran };
 }
 
+/** How a workspace is made. */
+export interface WorkspaceOptions {
+  /** Projects of the example that it has, in `os/`. Default: all. */
+  readonly projects?: readonly string[];
+  /** How it comes to Strata's packages and Nx: by a link to this repository's, or as npm installs what users get. */
+  readonly packages?: 'linked' | 'packed';
+  /** Further files, by name. */
+  readonly files?: Readonly<Record<string, string>>;
+}
+
 /** An Nx workspace of its own, with the example OS in it. */
 export class Workspace {
   readonly root: string;
@@ -53,14 +64,23 @@ export class Workspace {
   /**
    * @param store whether it uses the store of all tests, or one of its own that knows only what that one knows now
    */
-  constructor(store: 'shared' | 'own' = 'shared') {
+  constructor(store: 'shared' | 'own' = 'shared', { projects, packages, files = {} }: WorkspaceOptions = {}) {
     this.root = mkdtempSync('/var/tmp/strata-e2e-');
-    cpSync(join(repositoryRoot, 'examples/ram-os'), join(this.root, 'os'), { recursive: true });
+    for (const part of projects ?? ['.']) {
+      cpSync(join(repositoryRoot, 'examples/ram-os', part), join(this.root, 'os', part), { recursive: true });
+    }
     for (const file of ['nx.json', '.gitignore']) {
       cpSync(join(repositoryRoot, file), join(this.root, file));
     }
     this.write('package.json', '{ "name": "workspace", "private": true }\n');
-    symlinkSync(join(repositoryRoot, 'node_modules'), join(this.root, 'node_modules'));
+    for (const [name, text] of Object.entries(files)) {
+      this.write(name, text);
+    }
+    if (packages === 'packed') {
+      installPacked(this.root);
+    } else {
+      symlinkSync(join(repositoryRoot, 'node_modules'), join(this.root, 'node_modules'));
+    }
     appendFileSync(join(this.root, '.gitignore'), 'node_modules\n');
     this.#environment = {
       ...process.env,
@@ -112,7 +132,23 @@ export class Workspace {
 
   /** Runs Nx. */
   nx(words: readonly string[], environment: NodeJS.ProcessEnv = {}): Outcome {
-    return this.#run(join(repositoryRoot, 'node_modules/.bin/nx'), words, environment);
+    return this.#run(join(this.root, 'node_modules/.bin/nx'), words, environment);
+  }
+
+  /** Runs Nx with an empty store on a file system of its own, which has little room and is gone afterwards. */
+  nxOnSmallDisk(words: readonly string[], size: string): Outcome {
+    const store = join(this.root, '.nx-cache', 'small-disk');
+    mkdirSync(store, { recursive: true });
+    const script = 'mount -t tmpfs -o "size=$0,mode=0700" none "$STRATA_STORE"; exec "$@"';
+    const namespace = ['--user', '--map-root-user', '--mount', 'sh', '-euc', script, size];
+    return this.#run('unshare', [...namespace, join(this.root, 'node_modules/.bin/nx'), ...words], {
+      STRATA_STORE: store,
+    });
+  }
+
+  /** Starts Nx, and does not wait for its end. */
+  start(words: readonly string[]): Running {
+    return new Running(join(this.root, 'node_modules/.bin/nx'), words, this.root, this.#environment);
   }
 
   /** Builds, boots and tests both images. */
@@ -122,7 +158,7 @@ export class Workspace {
 
   /** Runs Strata's own command. */
   strata(...words: string[]): Outcome {
-    return this.#run(process.execPath, [join(repositoryRoot, 'packages/nx-strata/dist/cli.js'), ...words], {});
+    return this.#run(process.execPath, [join(this.root, 'node_modules/nx-strata/dist/cli.js'), ...words], {});
   }
 
   /** An environment in which every program that starts a sandbox fails. */

@@ -108,7 +108,7 @@ function checkReferences(
         `${project} is a ${target.definition.kind} (${target.file}), and a ${kind} is needed here`,
         `name a project with a ${kind}.yaml`,
       );
-    } else if (target === placed) {
+    } else if (target === placed && path[0] !== 'from') {
       report(placed, path, `${project} refers to itself`, 'name another project');
     }
   }

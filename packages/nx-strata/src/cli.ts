@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 import { UserError } from '@strata/definitions';
 import { formatBytes } from '@strata/image';
 import { openUserStore } from '@strata/sandbox';
-import { explain } from './run-executor.js';
+import { explain } from './explain.js';
 import { updateLock } from './update.js';
 import { formatAnswer, openWorkspace, why } from './why/why.js';
 import { findWorkspaceRoot, scanWorkspace } from './workspace-root.js';

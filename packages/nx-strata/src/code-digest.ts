@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { digestOf, digestOfJson } from '@strata/fingerprint';
 
@@ -14,11 +14,20 @@ const packages = [
   '@strata/vm',
 ];
 
-function filesBelow(folder: string): string[] {
-  return readdirSync(folder, { withFileTypes: true, recursive: true })
+/** Paths of a package's built code, relative to it: what is only there for tests is not packed, and does not count. */
+function builtFiles(folder: string): string[] {
+  return ['dist', 'guest', 'host']
+    .flatMap((part) => {
+      try {
+        return readdirSync(join(folder, part), { withFileTypes: true, recursive: true });
+      } catch {
+        // not every package has each of them
+        return [];
+      }
+    })
     .filter((entry) => entry.isFile() && /\.(js|py|json)$|^[^.]+$/.test(entry.name) && !entry.name.includes('.test.'))
-    .map((entry) => join(entry.parentPath, entry.name))
-    .filter((path) => !path.includes('node_modules') && /\/(dist|guest|host)\//.test(path))
+    .map((entry) => relative(folder, join(entry.parentPath, entry.name)))
+    .filter((path) => !path.startsWith('dist/testing/'))
     .sort();
 }
 
@@ -26,7 +35,7 @@ let known: string | undefined;
 
 /**
  * A digest of Strata's own built code, for Nx's hashes: what an older Strata made is asked for again, and the action
- * keys then say what of it really has to run.
+ * keys then say what of it really has to run. The same wherever the packages are installed.
  */
 export function codeDigest(): string {
   const require = createRequire(import.meta.url);
@@ -34,7 +43,7 @@ export function codeDigest(): string {
     [
       join(dirname(fileURLToPath(import.meta.url)), '..'),
       ...packages.map((name) => dirname(require.resolve(`${name}/package.json`))),
-    ].flatMap((folder) => filesBelow(folder).map((path) => [path.slice(folder.length), digestOf(readFileSync(path))])),
+    ].map((folder) => builtFiles(folder).map((path) => [path, digestOf(readFileSync(join(folder, path)))])),
   ).slice(0, 23);
   return known;
 }

@@ -18,7 +18,7 @@ import { Reporter } from './reporter.js';
 import type { Client, LockedSource, Services } from './services.js';
 import type { TaskOutput, TaskResults } from './task-output.js';
 import { targetsOf } from './task-inputs.js';
-import { Tasks } from './tasks.js';
+import { Tasks, type TaskEnvironment } from './tasks.js';
 
 /** Marks a descriptor that only has a place in keys: its bytes are not made yet. */
 const standInAnnotation = 'dev.strata.stand-in';
@@ -174,19 +174,19 @@ export function cachedTasks(model: Model): TaskName[] {
  * nothing is fetched, and nothing is run but planning. An action whose result is not known yields a stand-in, which
  * differs wherever its key does.
  *
- * @param projectRoots folders of all projects of the workspace, for trees that other tasks leave
+ * @param projects all projects of the workspace, for trees that other tasks leave
  */
 export async function evaluate(
   model: Model,
   workspaceRoot: AbsolutePath,
-  projectRoots: ReadonlyMap<string, string>,
+  projects: TaskEnvironment['projects'],
   names: readonly TaskName[],
   options: EvaluationOptions,
 ): Promise<Evaluation> {
   const services = new EvaluatingServices(options);
   const { store, signal } = options;
-  const reporter = new Reporter(() => undefined, {});
-  const environment = { workspaceRoot, store, services, reporter, signal, projectRoots };
+  const reporter = new Reporter({ write: () => undefined, environment: {}, isTerminal: false });
+  const environment = { workspaceRoot, store, services, reporter, signal, projects };
   const tasks = new Tasks(model, environment, produce, new RememberedResults());
   const errors = new Map<string, unknown>();
   for (const name of names) {
@@ -197,5 +197,6 @@ export async function evaluate(
       errors.set(`${name.project}:${name.target}`, error);
     }
   }
+  reporter.close();
   return { actions: services.actions, errors };
 }

@@ -1,4 +1,4 @@
-import { dirname } from 'node:path/posix';
+import { basename, dirname } from 'node:path/posix';
 import {
   createNodesFromFiles,
   DependencyType,
@@ -7,41 +7,96 @@ import {
   type CreateNodesResult,
   type RawProjectGraphDependency,
 } from '@nx/devkit';
-import { kinds, references } from '@strata/definitions';
+import { definitionKind, kinds } from '@strata/definitions';
+import { dependencies } from './cycles.js';
 import { Model, pluginOptionsSchema, type PluginOptions } from './model.js';
-import { definitionGlob, readWorkspace } from './read-workspace.js';
+import { otherProjects, projectFiles } from './other-projects.js';
+import { definitionsOf, readWorkspace } from './read-workspace.js';
 import { inferBrokenProject, inferProject } from './targets.js';
 
+/** Definitions, and the files by which Nx itself makes projects: two of one name stop every Nx command. */
+const glob = `**/{${[...kinds.map((kind) => `${kind}.yaml`), ...projectFiles].join(',')}}`;
+
+/** Options that cannot be used are said by the executors: here they would stop everybody's projects. */
 function parseOptions(options: unknown): PluginOptions {
   const parsed = pluginOptionsSchema.safeParse(options ?? {});
   return parsed.success ? parsed.data : {};
 }
 
+/** A name for a project whose own name another one has, in which its targets can say so. */
+function nameOfFolder(root: string, taken: ReadonlySet<string>): string {
+  const plain = root.replaceAll('/', '-').replace(/^[^A-Za-z0-9]+/, '');
+  for (let name = plain === '' ? 'strata' : plain; ; name = `${name}-strata`) {
+    if (!taken.has(name)) {
+      return name;
+    }
+  }
+}
+
+/** Definitions' names for Nx, by file: each name once, and one definition a folder. */
+function nxNames(
+  definitions: readonly { readonly file: string; readonly root: string; readonly name: string }[],
+  others: ReadonlyMap<string, string>,
+): Map<string, string> {
+  const names = new Map<string, string>();
+  const taken = new Set([...others.keys(), ...definitions.map(({ name }) => name)]);
+  const [givenNames, givenRoots] = [new Set<string>(), new Set<string>()];
+  for (const { file, root, name } of definitions) {
+    if (givenRoots.has(root)) {
+      continue;
+    }
+    const other = others.get(name);
+    const clashes = givenNames.has(name) || (other !== undefined && other !== root);
+    const given = clashes ? nameOfFolder(root, taken) : name;
+    names.set(file, given);
+    givenNames.add(given);
+    givenRoots.add(root);
+    taken.add(given);
+  }
+  return names;
+}
+
 /** Makes projects of definitions. A pure function of committed files; a broken definition stops nobody else's project. */
 export const createNodes: CreateNodes = [
-  definitionGlob,
+  glob,
   async (files, rawOptions, context) => {
+    const definitions = files.filter((file) => definitionKind(file) !== undefined);
+    if (definitions.length === 0) {
+      return [];
+    }
     const options = parseOptions(rawOptions);
-    const workspace = readWorkspace(context.workspaceRoot, files, undefined);
-    const model = new Model(workspace.good, options);
-    const taken = new Set<string>();
+    const ours = new Set(definitions.map((file) => dirname(file)));
+    const projects = new Map(
+      otherProjects(context.workspaceRoot, files).flatMap(({ name, root }): [string, string][] => {
+        // Nx's own default; beside a definition there is a name
+        const given = name ?? (ours.has(root) ? undefined : basename(root).toLowerCase());
+        return given === undefined ? [] : [[given, root]];
+      }),
+    );
+    const { good, broken } = readWorkspace(context.workspaceRoot, definitions, { projects, complete: false, options });
+    const all = [...good, ...broken].sort((left, right) => (left.file < right.file ? -1 : 1));
+    const names = nxNames(all, projects);
+    // what refers to a project that could not have its name depends on it all the same, and hears why from it
+    const renamed = new Map(all.map(({ name, file }) => [name, names.get(file) ?? name]));
+    const model = new Model(good, options);
     return createNodesFromFiles(
       (file): CreateNodesResult => {
-        const placed = workspace.good.find((entry) => entry.file === file);
-        const broken = workspace.broken.find((entry) => entry.file === file);
+        const name = names.get(file);
+        const placed = good.find((entry) => entry.file === file);
+        const bad = broken.find((entry) => entry.file === file);
         const root = dirname(file);
-        const name = placed?.name ?? broken?.name ?? root;
-        // two definitions in one folder or of one name: the first stands for both, and says so
-        if (taken.has(root) || taken.has(`name ${name}`)) {
+        // of two definitions in one folder the first stands for both, and says so
+        if (name === undefined) {
           return {};
         }
-        taken.add(root).add(`name ${name}`);
         if (placed !== undefined) {
-          return { projects: { [root]: inferProject(model, placed) } };
+          return { projects: { [root]: inferProject(model, placed, rawOptions, renamed) } };
         }
-        return broken === undefined ? {} : { projects: { [root]: inferBrokenProject(broken, broken.kind, options) } };
+        return bad === undefined
+          ? {}
+          : { projects: { [root]: inferBrokenProject({ ...bad, name }, bad.kind, rawOptions) } };
       },
-      files,
+      definitions,
       rawOptions,
       context,
     );
@@ -54,31 +109,18 @@ export const createNodesV2 = createNodes;
 /** The references between definitions, as edges of the project graph. */
 export const createDependencies: CreateDependencies = (rawOptions, context) => {
   const options = parseOptions(rawOptions);
-  const files = Object.values(context.projects).flatMap(({ root, tags }) => {
-    const kind = kinds.find((candidate) => tags?.includes(`strata:${candidate}`) === true);
-    return kind === undefined ? [] : [`${root}/${kind}.yaml`];
-  });
-  const workspace = readWorkspace(context.workspaceRoot, files, undefined);
-  const model = new Model(workspace.good, options);
-  const edges: RawProjectGraphDependency[] = [];
-  for (const placed of workspace.good) {
-    const named = references(placed.definition).map(({ project }) => project);
-    const implied: string[] = [];
-    try {
-      if (placed.definition.kind !== 'repository' && !model.isBootstrap(placed)) {
-        implied.push(model.toolchain(placed));
-      }
-      if (placed.definition.kind === 'image') {
-        implied.push(model.vmToolchain(placed));
-      }
-    } catch {
-      // without a toolchain there is no edge; the executor says what is missing
-    }
-    for (const target of new Set([...named, ...implied])) {
-      if (target in context.projects && placed.name in context.projects && target !== placed.name) {
-        edges.push({ source: placed.name, target, sourceFile: placed.file, type: DependencyType.static });
-      }
-    }
-  }
-  return edges;
+  const projects = new Map(Object.entries(context.projects).map(([name, { root }]) => [name, root]));
+  const files = definitionsOf(context.workspaceRoot, Object.values(context.projects));
+  const { good } = readWorkspace(context.workspaceRoot, files, { projects, complete: true, options });
+  const model = new Model(good, options);
+  return good.flatMap((placed) =>
+    dependencies(model, placed)
+      .filter((target) => target in context.projects && placed.name in context.projects && target !== placed.name)
+      .map((target): RawProjectGraphDependency => ({
+        source: placed.name,
+        target,
+        sourceFile: placed.file,
+        type: DependencyType.static,
+      })),
+  );
 };

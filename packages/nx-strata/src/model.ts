@@ -18,9 +18,25 @@ export const pluginOptionsSchema = z.strictObject({
 /** The plugin's options in `nx.json`. */
 export type PluginOptions = z.output<typeof pluginOptionsSchema>;
 
-/** Names of targets. */
-export type TargetName =
-  'snapshot' | 'origin' | 'plan' | 'fetch' | 'packages' | 'merge' | 'build' | 'boot' | 'test' | 'export';
+/** Names that options can have, for suggestions. */
+export const pluginOptionNames = ['toolchain', 'vm'];
+
+/** Names of all targets. */
+export const targetNames = [
+  'snapshot',
+  'origin',
+  'plan',
+  'fetch',
+  'packages',
+  'merge',
+  'build',
+  'boot',
+  'test',
+  'export',
+] as const;
+
+/** The name of a target. */
+export type TargetName = (typeof targetNames)[number];
 
 /** A task, as Nx names it. */
 export interface TaskName {
@@ -91,6 +107,19 @@ export class Model {
   /** The target that fetches what a layer starts from: its plan needs that, and its other downloads need the plan. */
   originTarget(placed: PlacedDefinition): 'origin' | 'fetch' {
     return this.hasPackages(placed) ? 'origin' : 'fetch';
+  }
+
+  /** Whether actions of a project run in another project's layers. */
+  needsToolchain(placed: PlacedDefinition): boolean {
+    const { definition } = placed;
+    if (definition.kind === 'repository') {
+      return !('folder' in definition.source);
+    }
+    if (definition.kind !== 'layer' || !this.isBootstrap(placed)) {
+      return true;
+    }
+    const { packages = [], trees = [], scripts = [], devices = [], exclude = [] } = definition;
+    return packages.length + trees.length + scripts.length + devices.length + exclude.length > 0;
   }
 
   /** The toolchain of a project. Throws a {@link UserError} where none is named. */

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path/posix';
 import {
   checkWorkspace,
@@ -9,6 +9,9 @@ import {
   type Kind,
   type PlacedDefinition,
 } from '@strata/definitions';
+import { cycleProblems } from './cycles.js';
+import { Model, targetNames, type PluginOptions } from './model.js';
+import { otherProjects, projectFiles, type OtherProject } from './other-projects.js';
 
 /** The files that make a folder a project. */
 export const definitionGlob = `**/{${kinds.join(',')}}.yaml`;
@@ -28,39 +31,59 @@ export interface ReadWorkspace {
   readonly broken: readonly BrokenDefinition[];
 }
 
-/** What a `package.json` beside a definition would give the same project, and so hide. */
-function scriptsBeside(workspaceRoot: string, placed: PlacedDefinition): UserError[] {
-  let scripts: Record<string, unknown> = {};
-  const file = join(placed.root, 'package.json');
-  try {
-    const parsed = JSON.parse(readFileSync(join(workspaceRoot, file), 'utf8')) as { scripts?: Record<string, unknown> };
-    scripts = parsed.scripts ?? {};
-  } catch {
+/** What a workspace has besides definitions. */
+export interface Surroundings {
+  /** Folders of other projects, by name. */
+  readonly projects: ReadonlyMap<string, string>;
+  /** Whether those are all: else a reference to any project is not checked. */
+  readonly complete: boolean;
+  /** The plugin's options. */
+  readonly options: PluginOptions;
+}
+
+/** Files of all definitions in the folders of Strata's projects, which are found by their tags. */
+export function definitionsOf(
+  workspaceRoot: string,
+  projects: Iterable<{ readonly root: string; readonly tags?: readonly string[] | undefined }>,
+): string[] {
+  return [...projects]
+    .filter(({ tags }) => tags?.includes('strata') === true)
+    .flatMap(({ root }) => kinds.map((kind) => join(root, `${kind}.yaml`)))
+    .filter((file) => existsSync(join(workspaceRoot, file)));
+}
+
+/** What the files of another plugin in the same folder make impossible. */
+function problemsBeside(beside: OtherProject | undefined, placed: PlacedDefinition): UserError[] {
+  if (beside === undefined) {
     return [];
   }
-  const hidden = ['build', 'test', 'plan', 'fetch', 'merge', 'boot', 'export', 'snapshot'].filter(
-    (name) => name in scripts,
-  );
-  return hidden.length === 0
+  const hidden = targetNames.filter((name) => beside.targets.has(name));
+  const file = hidden.map((name) => beside.targets.get(name)).find((name) => name !== undefined);
+  if (file !== undefined) {
+    return [
+      new UserError(`${file} gives this project a ${hidden.join(' and a ')} too, and Nx keeps one of a name`, {
+        place: placed.place([]),
+        hint: 'move the definition into a folder of its own, or rename the other target',
+      }),
+    ];
+  }
+  return beside.name === undefined || beside.name === placed.name
     ? []
     : [
-        new UserError(`${file} has the scripts ${hidden.join(', ')}, and Nx gives the project one target of a name`, {
-          place: placed.place([]),
-          hint: 'move the definition into a folder of its own, or rename the scripts',
-        }),
+        new UserError(
+          `the project in ${placed.root} is named ${beside.name} by another file, and ${placed.name} here`,
+          {
+            place: placed.place(['name']),
+            hint: `give the definition \`name: ${beside.name}\`, or a folder of its own`,
+          },
+        ),
       ];
 }
 
-/**
- * Reads definitions, and checks each by itself and all against each other. Never throws.
- *
- * @param others names of the workspace's other projects, with their folders, where they are known
- */
-export function readWorkspace(
+function readFiles(
   workspaceRoot: string,
   files: readonly string[],
-  others: ReadonlyMap<string, string> | undefined,
-): ReadWorkspace {
+): { good: PlacedDefinition[]; broken: BrokenDefinition[] } {
   const good: PlacedDefinition[] = [];
   const broken: BrokenDefinition[] = [];
   for (const file of files) {
@@ -86,14 +109,38 @@ export function readWorkspace(
       broken.push({ file, root, name: read.name ?? folderName, kind, problems: read.problems });
     }
   }
+  return { good, broken };
+}
+
+/** Reads definitions, and checks each by itself and all against each other. Never throws. */
+export function readWorkspace(
+  workspaceRoot: string,
+  files: readonly string[],
+  { projects, complete, options }: Surroundings,
+): ReadWorkspace {
+  const { good, broken } = readFiles(workspaceRoot, files);
   // a reference to a broken definition is no mistake of the one that refers: it says its own
-  const names = new Map([...(others ?? []), ...broken.map(({ name, root }): [string, string] => [name, root])]);
-  const problems = checkWorkspace(good, names, others === undefined);
+  const names = new Map([...projects, ...broken.map(({ name, root }): [string, string] => [name, root])]);
+  const problems = checkWorkspace(good, names, !complete);
+  const roots = [...new Set(good.map(({ root }) => root))];
+  const beside = otherProjects(
+    workspaceRoot,
+    roots
+      .flatMap((root) => projectFiles.map((name) => join(root, name)))
+      .filter((file) => existsSync(join(workspaceRoot, file))),
+  );
   for (const placed of good) {
-    const beside = scriptsBeside(workspaceRoot, placed);
-    if (beside.length > 0) {
-      problems.set(placed.file, [...(problems.get(placed.file) ?? []), ...beside]);
+    const found = problemsBeside(
+      beside.find(({ root }) => root === placed.root),
+      placed,
+    );
+    if (found.length > 0 && !problems.has(placed.file)) {
+      problems.set(placed.file, found);
     }
+  }
+  const sound = good.filter(({ file }) => !problems.has(file));
+  for (const [file, problem] of cycleProblems(new Model(sound, options))) {
+    problems.set(file, [problem]);
   }
   return {
     good: good.filter(({ file }) => !problems.has(file)),

@@ -1,69 +1,88 @@
-import { formatBytes } from '@strata/image';
 import type { ActionEvent, Progress } from '@strata/sandbox';
+import { formatElapsed, loggedPace, ProgressLines, watchedPace } from './progress-lines.js';
 
-/** Milliseconds between two lines about how far something is, where nothing else changed. */
-const quietTime = 5000;
-
-function formatProgress({ phase, subject, done, total, unit }: Progress): string {
-  const amount = (value: number): string => (unit === 'bytes' ? formatBytes(value) : String(value));
-  const far =
-    done === undefined || total === undefined
-      ? ''
-      : `${amount(done)}/${amount(total)}${unit === 'bytes' ? '' : ` ${unit ?? ''}`}  `;
-  return `${far}${phase}${subject === undefined ? '' : ` ${subject}`}`;
+/** Where lines go, and who reads them. */
+export interface ReporterOptions {
+  readonly write: (line: string) => void;
+  readonly environment: NodeJS.ProcessEnv;
+  /** Whether the output is a terminal's: Nx gives a task one where it has one itself. */
+  readonly isTerminal: boolean;
 }
 
-/** Tells a person what happens: one line a change, so that it reads well in a terminal and in a log. */
+/** Milliseconds between two looks at whether there is something to say. */
+const lookEvery = 500;
+
+/** Tells a person what happens: whole lines, so that it reads well in a terminal, in Nx's panes and in a log. */
 export class Reporter {
   readonly #verbose: boolean;
-  #last = '';
-  #lastTime = 0;
+  readonly #write: (line: string) => void;
+  readonly #lines: ProgressLines;
+  readonly #clock: NodeJS.Timeout;
 
-  constructor(
-    private readonly write: (line: string) => void,
-    environment: NodeJS.ProcessEnv,
-  ) {
+  constructor({ write, environment, isTerminal }: ReporterOptions) {
+    this.#write = write;
     this.#verbose = environment['STRATA_VERBOSE'] === 'true' || environment['NX_VERBOSE_LOGGING'] === 'true';
+    const inContinuousIntegration = !['', 'false', undefined].includes(environment['CI']);
+    this.#lines = new ProgressLines(isTerminal && !inContinuousIntegration ? watchedPace : loggedPace);
+    this.#clock = setInterval(() => {
+      this.#lines.tick(performance.now()).forEach(write);
+    }, lookEvery);
+    // what is only being told keeps nothing from ending
+    this.#clock.unref();
   }
 
   line(text: string): void {
-    this.write(text);
+    this.#write(text);
   }
 
   progress(label: string, progress: Progress): void {
-    const now = Date.now();
-    const changing = progress.unit === 'bytes' ? progress.phase : formatProgress(progress);
-    if (`${label} ${changing}` === this.#last && now - this.#lastTime < quietTime) {
-      return;
+    const line = this.#lines.update(label, progress, performance.now());
+    if (line !== undefined) {
+      this.#write(line);
     }
-    this.#last = `${label} ${changing}`;
-    this.#lastTime = now;
-    this.write(`${label}  ${formatProgress(progress)}`);
   }
 
+  /** An action that is all that its task does now. */
   action(event: ActionEvent): void {
+    if (event.type === 'started') {
+      this.#lines.begin(event.label, performance.now());
+    } else if (event.type === 'finished') {
+      this.#lines.end(event.label);
+    }
+    this.part(event);
+  }
+
+  /** One of several actions, of which the task tells how far they are together. */
+  part(event: ActionEvent): void {
     const { label } = event;
     switch (event.type) {
       case 'hit':
-        this.write(`${label}  unchanged: its action ${event.key.slice(7, 19)} was done before`);
+        this.#write(`${label}  unchanged: its action ${event.key.slice(7, 19)} was done before`);
         break;
       case 'waiting':
-        this.write(`${label}  waits for another process that runs the same action`);
+        this.#write(`${label}  waits for another process that runs the same action`);
         break;
       case 'started':
-        this.write(`${label}  runs, log in ${event.log}`);
+        this.#write(`${label}  runs, log in ${event.log}`);
         break;
       case 'progress':
         this.progress(label, event.progress);
         break;
       case 'line':
         if (this.#verbose) {
-          this.write(event.line);
+          this.#write(event.line);
         }
         break;
       case 'finished':
-        this.write(`${label}  done in ${event.seconds} s`);
+        this.#write(
+          `${label}  done in ${event.seconds < 60 ? `${event.seconds} s` : formatElapsed(event.seconds * 1000)}`,
+        );
         break;
     }
+  }
+
+  /** Says no more about how far something is. */
+  close(): void {
+    clearInterval(this.#clock);
   }
 }

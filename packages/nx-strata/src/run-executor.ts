@@ -1,52 +1,59 @@
 import type { ExecutorContext } from '@nx/devkit';
-import { definitionKind, kinds, UserError } from '@strata/definitions';
+import { suggest, UserError } from '@strata/definitions';
 import { absolutePath } from '@strata/fingerprint';
-import { ActionFailed, InputChanged, openUserStore } from '@strata/sandbox';
+import { openUserStore } from '@strata/sandbox';
 import { z } from 'zod';
-import { Model, pluginOptionsSchema, type TargetName } from './model.js';
+import { dependencies } from './cycles.js';
+import { explain } from './explain.js';
+import { Model, pluginOptionNames, pluginOptionsSchema, type PluginOptions, type TargetName } from './model.js';
 import { produce } from './produce.js';
-import { readWorkspace } from './read-workspace.js';
+import { definitionsOf, readWorkspace, type ReadWorkspace } from './read-workspace.js';
 import { definitionReader, Records } from './records.js';
 import { Reporter } from './reporter.js';
 import { WorkingServices } from './services.js';
 import { Tasks } from './tasks.js';
 
 /** Options of every inferred target. */
-const executorOptionsSchema = z.looseObject({ definition: z.string(), plugin: pluginOptionsSchema });
+const executorOptionsSchema = z.looseObject({ definition: z.string(), plugin: z.unknown() });
 
-/** The lines that tell a user why something failed. Anything that is no mistake of the user keeps its stack trace. */
-export function explain(error: unknown): string[] {
-  if (error instanceof UserError) {
-    return error.lines;
+/** The plugin's options, checked. Throws a {@link UserError} where nx.json has others than there are. */
+function parsePluginOptions(options: unknown): PluginOptions {
+  const parsed = pluginOptionsSchema.safeParse(options ?? {});
+  if (parsed.success) {
+    return parsed.data;
   }
-  if (error instanceof ActionFailed) {
-    const { report, lastLines, log, label, outcome } = error;
-    return report === undefined
-      ? [
-          `error: ${label} failed (${outcome})`,
-          ...lastLines.map((line) => `  | ${line}`),
-          `hint: the full log is ${log}`,
-        ]
-      : [
-          `error: ${label}: ${report.message}`,
-          ...(report.details ?? []).map((line) => `  | ${line}`),
-          `hint: ${report.hint ?? 'see its log'} (the full log is ${log})`,
-        ];
-  }
-  if (error instanceof InputChanged) {
-    return [`error: ${error.message}`, 'hint: run it again, and leave its inputs alone meanwhile'];
-  }
-  if (error instanceof Error && error.name === 'AbortError') {
-    return ['interrupted'];
-  }
-  return [error instanceof Error ? (error.stack ?? error.message) : String(error)];
+  const [issue] = parsed.error.issues;
+  const unknown = issue?.code === 'unrecognized_keys' ? issue.keys[0] : undefined;
+  const close = unknown === undefined ? undefined : suggest(unknown, pluginOptionNames);
+  const field = [...(issue?.path ?? []), ...(unknown === undefined ? [] : [unknown])].join('.');
+  throw new UserError(
+    unknown === undefined
+      ? `the option \`${field}\` of nx-strata: ${(issue?.message ?? '').replace(/^Invalid input: /, '')}`
+      : `nx-strata has no option \`${field}\``,
+    {
+      place: { file: 'nx.json' },
+      hint: close === undefined ? 'its options are `toolchain` and `vm.toolchain`' : `did you mean \`${close}\`?`,
+    },
+  );
 }
 
-function definitionsOf(context: ExecutorContext): string[] {
-  return Object.values(context.projectsConfigurations.projects).flatMap(({ root, tags }) => {
-    const kind = kinds.find((candidate) => tags?.includes(`strata:${candidate}`) === true);
-    return kind === undefined ? [] : [`${root}/${kind}.yaml`];
-  });
+/** What is wrong with a project's own definition, else with those that it depends on. */
+function problemsOf(workspace: ReadWorkspace, model: Model, definition: string): readonly UserError[] {
+  const own = workspace.broken.find(({ file }) => file === definition);
+  if (own !== undefined) {
+    return own.problems;
+  }
+  const names = workspace.good.filter(({ file }) => file === definition).map(({ name }) => name);
+  for (const name of names) {
+    const broken = workspace.broken.find((candidate) => candidate.name === name);
+    if (broken !== undefined) {
+      return broken.problems;
+    }
+    const placed = model.projects.get(name);
+    const needed = placed === undefined ? [] : dependencies(model, placed);
+    names.push(...needed.filter((other) => !names.includes(other)));
+  }
+  return [];
 }
 
 /** Ends an executor's work when Nx wants it to, or is no longer there. */
@@ -73,36 +80,46 @@ export async function runExecutor(
   context: ExecutorContext,
 ): Promise<{ success: boolean }> {
   const signal = abortSignal();
-  const reporter = new Reporter((line) => process.stdout.write(`${line}\n`), process.env);
+  const reporter = new Reporter({
+    write: (line) => process.stdout.write(`${line}\n`),
+    environment: process.env,
+    isTerminal: process.stdout.isTTY,
+  });
   try {
     const { plugin, definition } = executorOptionsSchema.parse(rawOptions);
+    const options = parsePluginOptions(plugin);
     const { projects } = context.projectsConfigurations;
-    const projectRoots = new Map(Object.entries(projects).map(([name, { root }]) => [name, root]));
-    const workspace = readWorkspace(context.root, definitionsOf(context), projectRoots);
-    const mine = workspace.broken.filter((broken) => broken.file === definition);
-    if (mine.length > 0) {
-      for (const problem of mine.flatMap(({ problems }) => problems)) {
-        problem.lines.forEach((line) => {
+    const roots = new Map(Object.entries(projects).map(([name, { root }]) => [name, root]));
+    const files = definitionsOf(context.root, Object.values(projects));
+    const workspace = readWorkspace(context.root, files, { projects: roots, complete: true, options });
+    const model = new Model(workspace.good, options);
+    const problems = problemsOf(workspace, model, definition);
+    if (problems.length > 0) {
+      problems
+        .flatMap(({ lines }) => lines)
+        .forEach((line) => {
           reporter.line(line);
         });
-      }
       return { success: false };
     }
-    if (context.projectName === undefined || definitionKind(definition) === undefined) {
-      throw new Error('the executor was called without a project');
+    const placed = workspace.good.find(({ file }) => file === definition);
+    if (placed === undefined) {
+      throw new Error(`${definition} is no definition of this workspace`);
     }
     const store = await openUserStore();
     const workspaceRoot = absolutePath(context.root);
     const records = await Records.open(store, workspaceRoot, definitionReader(workspaceRoot, workspace.good));
     const services = new WorkingServices({ store, reporter, records, signal });
-    const environment = { workspaceRoot, store, services, reporter, signal, projectRoots };
-    const tasks = new Tasks(new Model(workspace.good, plugin), environment, produce);
-    await tasks.run({ project: context.projectName, target });
+    const nodes = new Map(Object.entries(context.projectGraph.nodes));
+    const environment = { workspaceRoot, store, services, reporter, signal, projects: nodes };
+    await new Tasks(model, environment, produce).run({ project: placed.name, target });
     return { success: true };
   } catch (error) {
     for (const line of explain(error)) {
       reporter.line(line);
     }
     return { success: false };
+  } finally {
+    reporter.close();
   }
 }

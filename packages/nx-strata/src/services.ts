@@ -25,8 +25,12 @@ export interface LockedSource {
  * would be done, so that keys can be known without it.
  */
 export interface Services {
-  /** Runs an action, or takes its result from the store. */
-  action(action: Action, client: Client): Promise<ActionResult['outputs']>;
+  /**
+   * Runs an action, or takes its result from the store.
+   *
+   * @param onProgress takes its progress, where the client tells that of several actions together
+   */
+  action(action: Action, client: Client, onProgress?: (progress: Progress) => void): Promise<ActionResult['outputs']>;
   /** The result of an action that was done before; undefined where it was not. */
   known(action: Action, client: Client): Promise<ActionResult['outputs'] | undefined>;
   seed(lock: Lock, files: LockedFiles): Promise<SeedRoot>;
@@ -51,12 +55,22 @@ export interface WorkingOptions {
 export class WorkingServices implements Services {
   constructor(private readonly options: WorkingOptions) {}
 
-  async action(action: Action, { label }: Client): Promise<ActionResult['outputs']> {
+  async action(
+    action: Action,
+    { label }: Client,
+    onProgress?: (progress: Progress) => void,
+  ): Promise<ActionResult['outputs']> {
     const { store, reporter, records, signal } = this.options;
     const outcome = await runAction(store, action, {
       signal,
       onEvent: (event) => {
-        reporter.action(event);
+        if (onProgress === undefined) {
+          reporter.action(event);
+        } else if (event.type === 'progress') {
+          onProgress(event.progress);
+        } else {
+          reporter.part(event);
+        }
         if (event.type === 'started') {
           void this.#sayWhy(action, label);
         }

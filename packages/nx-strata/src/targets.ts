@@ -1,7 +1,7 @@
 import type { ProjectConfiguration, TargetConfiguration } from '@nx/devkit';
 import type { Kind, PlacedDefinition } from '@strata/definitions';
 import { codeDigest } from './code-digest.js';
-import type { Model, PluginOptions, TargetName } from './model.js';
+import type { Model, TargetName } from './model.js';
 import { targetsOf, taskInputs, type TaskInputs } from './task-inputs.js';
 
 type InputDefinition = Exclude<NonNullable<TargetConfiguration['inputs']>[number], string>;
@@ -57,14 +57,16 @@ function targetConfiguration(
   kind: Kind,
   target: TargetName,
   inputs: TaskInputs | undefined,
-  options: PluginOptions,
+  options: unknown,
+  names: ReadonlyMap<string, string> = new Map(),
 ): TargetConfiguration {
   const cached = target !== 'boot' && target !== 'export';
-  const dependsOn = [...(inputs?.tasks ?? []), ...(inputs?.foreign ?? [])];
+  const tasks = inputs?.tasks.map((task) => ({ ...task, project: names.get(task.project) ?? task.project }));
+  const dependsOn = [...(tasks ?? []), ...(inputs?.foreign ?? [])];
   return {
     executor: `nx-strata:${target}`,
     // constant but for the digest: Nx's hash of every target covers the options of all
-    options: { definition: placed.file, plugin: options, strata: codeDigest() },
+    options: { definition: placed.file, plugin: options ?? {}, strata: codeDigest() },
     ...(target === 'boot' ? { continuous: true } : {}),
     cache: cached,
     ...(inputs === undefined ? {} : { inputs: nxInputs(inputs) }),
@@ -94,8 +96,18 @@ function project(
   };
 }
 
-/** The project of a good definition. */
-export function inferProject(model: Model, placed: PlacedDefinition): ProjectConfiguration {
+/**
+ * The project of a good definition.
+ *
+ * @param options the plugin's, as nx.json has them
+ * @param names what Nx calls the projects of definitions, by their own names
+ */
+export function inferProject(
+  model: Model,
+  placed: PlacedDefinition,
+  options: unknown,
+  names: ReadonlyMap<string, string>,
+): ProjectConfiguration {
   const { kind } = placed.definition;
   const targets = Object.fromEntries(
     targetsOf(model, placed).map((target) => {
@@ -106,7 +118,7 @@ export function inferProject(model: Model, placed: PlacedDefinition): ProjectCon
         // the executor meets the same mistake, and says it
         inputs = undefined;
       }
-      return [target, targetConfiguration(placed, kind, target, inputs, model.options)];
+      return [target, targetConfiguration(placed, kind, target, inputs, options, names)];
     }),
   );
   return project(placed, kind, placed.definition, targets);
@@ -124,7 +136,7 @@ const allTargets: Record<Kind, readonly TargetName[]> = {
 export function inferBrokenProject(
   placed: Pick<PlacedDefinition, 'root' | 'name' | 'file'>,
   kind: Kind,
-  options: PluginOptions,
+  options: unknown,
 ): ProjectConfiguration {
   const none: TaskInputs = { files: [placed.file], trees: [], tasks: [], foreign: [] };
   const targets = Object.fromEntries(

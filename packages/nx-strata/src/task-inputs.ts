@@ -73,7 +73,7 @@ function layerInputs(model: Model, placed: PlacedDefinition, target: TargetName)
   const lock = lockOf(placed);
   const origin = originInputs(model, placed);
   const planned = model.chain(placed).filter((layer) => model.hasPackages(layer));
-  const toolchain = model.isBootstrap(placed) && !hasPackages ? [] : [built(model.toolchain(placed))];
+  const toolchain = model.needsToolchain(placed) ? [built(model.toolchain(placed))] : [];
   switch (target) {
     case 'plan': {
       const repositories = model.repositories(placed).map((name) => model.get(name, 'repository'));

@@ -1,10 +1,11 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { UserError, type PlacedDefinition } from '@strata/definitions';
+import type { ProjectGraphProjectNode } from '@nx/devkit';
+import { suggest, UserError, type PlacedDefinition } from '@strata/definitions';
 import { absolutePath, scanTree, type AbsolutePath, type Digest, type ScannedTree } from '@strata/fingerprint';
 import { parseLock, type Lock } from '@strata/image';
-import type { Action, LayerStack } from '@strata/sandbox';
+import type { Action, LayerStack, Progress } from '@strata/sandbox';
 import { MissingArtifact, type ActionResult, type Descriptor, type Store } from '@strata/store';
 import type { Model, TargetName, TaskName } from './model.js';
 import type { Reporter } from './reporter.js';
@@ -19,8 +20,8 @@ export interface TaskEnvironment {
   readonly services: Services;
   readonly reporter: Reporter;
   readonly signal: AbortSignal;
-  /** Folders of all projects of the workspace. */
-  readonly projectRoots: ReadonlyMap<string, string>;
+  /** All projects of the workspace, as Nx has them. */
+  readonly projects: ReadonlyMap<string, ProjectGraphProjectNode>;
 }
 
 /** One way to make the output of a target, by kind of project. */
@@ -103,6 +104,12 @@ export class Tasks {
   }
 }
 
+/** Whether an output that a target declares has a folder with all that is in it. */
+function holds(output: string, folder: string): boolean {
+  const plain = output.replace(/(\/\*\*)?(\/\*)?\/?$/, '');
+  return folder === plain || folder.startsWith(`${plain}/`);
+}
+
 /** One task that runs, and its way to everything that it depends on: what it did not declare, it cannot get. */
 export class Task {
   constructor(
@@ -142,9 +149,13 @@ export class Task {
     return { label: this.label, project: this.placed.name };
   }
 
-  /** Runs an action, or takes its result from the store. */
-  action(action: Action): Promise<ActionResult['outputs']> {
-    return this.services.action(action, this.client);
+  /**
+   * Runs an action, or takes its result from the store.
+   *
+   * @param onProgress takes its progress, where the task tells that of several actions together
+   */
+  action(action: Action, onProgress?: (progress: Progress) => void): Promise<ActionResult['outputs']> {
+    return this.services.action(action, this.client, onProgress);
   }
 
   /** What a task left that this one depends on. Throws where it was not declared. */
@@ -178,22 +189,44 @@ export class Task {
   }
 
   /** The folder that a declared task of another project left. */
-  foreignTree(project: string, target: string, path: string): Promise<ScannedTree> {
+  async foreignTree(project: string, target: string, path: string): Promise<ScannedTree> {
     if (!this.inputs.foreign.some((task) => task.project === project && task.target === target)) {
       throw new Error(`${this.label} does not declare ${project}:${target}`);
     }
-    const root = this.environment.projectRoots.get(project);
-    const candidates = [...(root === undefined ? [] : [join(root, path)]), path];
-    const found = candidates.find((candidate) => existsSync(this.path(candidate)));
-    if (root === undefined || found === undefined) {
-      throw new UserError(
-        root === undefined
-          ? `there is no project ${project}`
-          : `${project}:${target} left no folder ${candidates.join(' or ')}`,
-        { place: this.placed.place(['trees']), hint: 'correct `task:` and `path:` of the tree' },
+    return scanTree(this.path(await this.#outputFolder(project, target, path)), { gitIgnored: 'include' });
+  }
+
+  /** Where the folder that another project's task left lies, relative to the workspace. */
+  async #outputFolder(project: string, target: string, path: string): Promise<string> {
+    const mistake = (message: string, hint: string): UserError =>
+      new UserError(message, { place: this.placed.place(['trees']), hint });
+    const node = this.environment.projects.get(project);
+    const targets = Object.keys(node?.data.targets ?? {});
+    if (node === undefined || !targets.includes(target)) {
+      const close = suggest(target, targets);
+      throw mistake(
+        node === undefined ? `there is no project ${project}` : `the project ${project} has no target ${target}`,
+        close === undefined ? `its targets are ${targets.join(', ') || 'none'}` : `did you mean ${project}:${close}?`,
       );
     }
-    return scanTree(this.path(found), { gitIgnored: 'include' });
+    const candidates = [join(node.data.root, path), path];
+    const found = candidates.find((candidate) => existsSync(this.path(candidate)));
+    if (found === undefined) {
+      throw mistake(
+        `${project}:${target} left no ${candidates.join(', nor ')}`,
+        'correct `task:` and `path:` of the tree',
+      );
+    }
+    // Nx hashes what a task declares to leave, and would serve a layer of the old content for anything else
+    const { getOutputsForTargetAndConfiguration } = await import('@nx/devkit');
+    const declared = getOutputsForTargetAndConfiguration({ project, target }, {}, node);
+    if (!declared.some((output) => holds(output, found))) {
+      throw mistake(
+        `${project}:${target} left ${found}, and does not declare it: Nx would not notice when it changes`,
+        `add "{workspaceRoot}/${found}" to the \`outputs\` of ${project}:${target}`,
+      );
+    }
+    return found;
   }
 
   /** A file that was declared, relative to the workspace. */

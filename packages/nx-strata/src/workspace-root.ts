@@ -25,5 +25,6 @@ export async function scanWorkspace(root: string): Promise<ReadWorkspace> {
         .map((line) => `**/${line}**`)
     : [];
   const files = await fastGlob(definitionGlob, { cwd: root, ignore: ['**/node_modules/**', ...ignored] });
-  return readWorkspace(root, files.map((file) => relative('.', file)).sort(), undefined);
+  const surroundings = { projects: new Map(), complete: false, options: {} };
+  return readWorkspace(root, files.map((file) => relative('.', file)).sort(), surroundings);
 }

@@ -8,7 +8,7 @@ import {
   type PackageNode,
   type Plan,
 } from '@strata/portage';
-import { JobPool, type LayerDescriptor, type LayerStack } from '@strata/sandbox';
+import { JobPool, type LayerDescriptor, type LayerStack, type Progress } from '@strata/sandbox';
 import type { Descriptor } from '@strata/store';
 import { asLayer, type TaskOutput } from '../task-output.js';
 import { pick, type Task } from '../tasks.js';
@@ -68,6 +68,7 @@ async function build(
   { id, planned, layer }: Node,
   needs: readonly BuiltPackage[],
   given: { readonly origin: LayerStack; readonly shims: ScannedTree; readonly pool: JobPool },
+  onProgress: (progress: Progress) => void,
 ): Promise<BuiltPackage> {
   const { plan, snapshot, distfiles, toolchain } = layer;
   const outputs = await task.action(
@@ -85,8 +86,47 @@ async function build(
       },
       given.shims,
     ),
+    onProgress,
   );
   return { binaryPackage: pick(outputs, 'package.gpkg.tar'), layer: asLayer(pick(outputs, 'layer.tar.zst')) };
+}
+
+/** Tells how many packages are built, and what is being done for those that are not. */
+class Count {
+  #done = 0;
+  readonly #phases = new Map<string, string>();
+
+  constructor(
+    private readonly task: Task,
+    private readonly total: number,
+  ) {}
+
+  async of(
+    cpv: string,
+    work: (onProgress: (progress: Progress) => void) => Promise<BuiltPackage>,
+  ): Promise<BuiltPackage> {
+    try {
+      const built = await work(({ phase }) => {
+        this.#phases.set(cpv, phase);
+        this.#tell();
+      });
+      this.#done++;
+      return built;
+    } finally {
+      this.#phases.delete(cpv);
+      this.#tell();
+    }
+  }
+
+  #tell(): void {
+    const [first, ...others] = [...this.#phases].map(([cpv, phase]) => `${phase} ${cpv}`);
+    this.task.environment.reporter.progress(this.task.label, {
+      phase: [first ?? 'packages', ...others].join(', '),
+      done: this.#done,
+      total: this.total,
+      unit: 'packages',
+    });
+  }
 }
 
 /** Builds a layer's packages, each by itself, and whatever they need of the layers below. */
@@ -100,9 +140,12 @@ export async function buildLayerPackages(task: Task): Promise<TaskOutput> {
   const shims = await scanTree(shimsFolder, { gitIgnored: 'include' });
   const pool = await JobPool.open(task.store);
   try {
+    const nodes = nodesOf(layers);
+    const count = new Count(task, nodes.length);
     const built = await buildPackages(
-      nodesOf(layers),
-      (node, needs) => build(task, node, needs, { origin, shims, pool }),
+      nodes,
+      (node, needs) =>
+        count.of(node.planned.cpv, (onProgress) => build(task, node, needs, { origin, shims, pool }, onProgress)),
       task.jobs,
     );
     const own = layers.at(-1)?.plan.packages ?? [];

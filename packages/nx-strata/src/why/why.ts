@@ -1,12 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { styleText } from 'node:util';
-import { UserError } from '@strata/definitions';
+import { createProjectGraphAsync } from '@nx/devkit';
+import { UserError, type PlacedDefinition } from '@strata/definitions';
 import { absolutePath } from '@strata/fingerprint';
 import { openUserStore } from '@strata/sandbox';
 import { evaluate, type EvaluatedAction } from '../evaluate.js';
 import { Model, pluginOptionsSchema, type TargetName } from '../model.js';
 import { definitionReader, exportedRecordsSchema, Records, type RunRecord } from '../records.js';
 import { targetsOf } from '../task-inputs.js';
+import type { TaskEnvironment } from '../tasks.js';
 import { findWorkspaceRoot, scanWorkspace } from '../workspace-root.js';
 import { chainOf, formatChange, rootCauses, type Change } from './changes.js';
 import { RunComparison } from './compare-runs.js';
@@ -40,11 +42,20 @@ function pluginOptions(root: string): unknown {
   return (entry as { options?: unknown } | undefined)?.options ?? {};
 }
 
+/** The workspace's projects as Nx has them: asked for only where a layer carries what another project makes. */
+async function otherProjects(good: readonly PlacedDefinition[]): Promise<TaskEnvironment['projects']> {
+  const foreign = good.some(
+    ({ definition }) =>
+      definition.kind === 'layer' && (definition.trees ?? []).some(({ source }) => typeof source === 'object'),
+  );
+  return foreign ? new Map(Object.entries((await createProjectGraphAsync()).nodes)) : new Map();
+}
+
 /** The definitions, the store and the records of the workspace that this process is in. */
 export async function openWorkspace(): Promise<{
   root: ReturnType<typeof absolutePath>;
   model: Model;
-  projectRoots: ReadonlyMap<string, string>;
+  projects: TaskEnvironment['projects'];
   store: Awaited<ReturnType<typeof openUserStore>>;
   records: Records;
 }> {
@@ -52,8 +63,8 @@ export async function openWorkspace(): Promise<{
   const { good } = await scanWorkspace(root);
   const store = await openUserStore();
   const records = await Records.open(store, root, definitionReader(root, good));
-  const projectRoots = new Map(good.map((placed) => [placed.name, placed.root]));
-  return { root, model: new Model(good, pluginOptionsSchema.parse(pluginOptions(root))), projectRoots, store, records };
+  const model = new Model(good, pluginOptionsSchema.parse(pluginOptions(root)));
+  return { root, model, projects: await otherProjects(good), store, records };
 }
 
 /** The task that a subject belongs to, so that its keys can be worked out. */
@@ -134,9 +145,9 @@ function answer(
 
 /** Answers why the actions of a task ran when they last did, or why they would run now. */
 export async function why({ subject, against }: Question): Promise<Answer[]> {
-  const { root, model, projectRoots, store, records } = await openWorkspace();
+  const { root, model, projects, store, records } = await openWorkspace();
   const name = taskOf(model, subject);
-  const { actions, errors } = await evaluate(model, root, projectRoots, [name], {
+  const { actions, errors } = await evaluate(model, root, projects, [name], {
     store,
     signal: new AbortController().signal,
   });
