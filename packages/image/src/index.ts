@@ -9,7 +9,16 @@ export {
   type FetchLockOptions,
   type LockedFiles,
 } from './debian/fetch.js';
-export { formatLock, parseLock, type Lock, type LockedPackage, type LockedWheel } from './debian/lock.js';
+export {
+  formatLock,
+  lockRequest,
+  parseLock,
+  type Lock,
+  type LockReader,
+  type LockRequest,
+  type LockedPackage,
+  type LockedWheel,
+} from './debian/lock.js';
 export { resolveLock, resolvePackages, type Bootstrap } from './debian/resolve.js';
 export {
   composeAction,

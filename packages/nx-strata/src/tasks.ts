@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { ProjectGraphProjectNode } from '@nx/devkit';
 import { suggest, UserError, type PlacedDefinition } from '@strata/definitions';
 import { absolutePath, scanTree, type AbsolutePath, type Digest, type ScannedTree } from '@strata/fingerprint';
-import { parseLock, type Lock } from '@strata/image';
+import { lockRequest, parseLock, type Lock } from '@strata/image';
 import type { Action, LayerStack, Progress } from '@strata/sandbox';
 import { MissingArtifact, type ActionResult, type Descriptor, type Store } from '@strata/store';
 import type { Model, TargetName, TaskName } from './model.js';
@@ -102,6 +102,15 @@ export class Tasks {
     }
     return undefined;
   }
+}
+
+/** Where a definition says what is locked. */
+export interface LockedSource {
+  readonly lock: string;
+  readonly suite: string;
+  readonly packages?: readonly string[] | undefined;
+  readonly wheels?: readonly string[] | undefined;
+  readonly components?: readonly string[] | undefined;
 }
 
 /** Whether an output that a target declares has a folder with all that is in it. */
@@ -246,9 +255,12 @@ export class Task {
     return path;
   }
 
-  /** A declared lock file of Debian packages. */
-  lock(file: string): Lock {
-    return parseLock(readFileSync(this.file(file), 'utf8'), file, this.placed.name);
+  /** A declared lock file of Debian packages, for what a definition asks for. */
+  lock(placed: PlacedDefinition, source: LockedSource): Lock {
+    const file = join(placed.root, source.lock);
+    const requested = lockRequest(source);
+    const reader = { place: file, project: placed.name, suite: source.suite, requested };
+    return parseLock(readFileSync(this.file(file), 'utf8'), reader);
   }
 
   private path(relative: string): AbsolutePath {

@@ -6,7 +6,16 @@ import { join } from 'node:path';
 import { parseDigest } from '@strata/fingerprint';
 import { openUserStore } from '@strata/sandbox';
 import type { Store } from '@strata/store';
-import { debFileName, fetchLocked, formatLock, parseLock, type Lock, type LockedPackage } from '../index.js';
+import {
+  debFileName,
+  fetchLocked,
+  formatLock,
+  lockRequest,
+  parseLock,
+  type Lock,
+  type LockedPackage,
+  type LockReader,
+} from '../index.js';
 
 describe('a lock file', () => {
   const files = new Map<string, string>();
@@ -51,8 +60,15 @@ describe('a lock file', () => {
   const lockOf = (...packages: LockedPackage[]): Lock => ({
     suite: 'trixie',
     architecture: 'amd64',
+    requested: lockRequest({ packages: packages.map(({ name }) => name) }),
     packages,
     wheels: [],
+  });
+  const readerOf = ({ suite, requested }: Lock): LockReader => ({
+    place: 'os/layer.lock.yaml',
+    project: 'base',
+    suite,
+    requested,
   });
   const fetch = (lock: Lock): ReturnType<typeof fetchLocked> => fetchLocked(store, lock, { project: 'base', mirror });
 
@@ -62,9 +78,30 @@ describe('a lock file', () => {
       wheels: [{ name: 'portage', version: '3.0', file: 'portage-3.0-py3-none-any.whl', sha256: served('b').sha256 }],
     };
     const text = formatLock(lock);
-    expect(parseLock(text, 'os/layer.lock.yaml', 'base')).toEqual({ ...lock, packages: [...lock.packages].reverse() });
+    expect(parseLock(text, readerOf(lock))).toEqual({ ...lock, packages: [...lock.packages].reverse() });
     expect(text.split('\n').filter((line) => line.startsWith('  - '))).toHaveLength(3);
-    expect(formatLock(parseLock(text, 'os/layer.lock.yaml', 'base'))).toBe(text);
+    expect(formatLock(parseLock(text, readerOf(lock)))).toBe(text);
+  });
+
+  it('is refused where the definition has come to ask for something else', () => {
+    const lock = lockOf(served('a'), served('b'));
+    const reader = { ...readerOf(lock), suite: 'bookworm', requested: lockRequest({ packages: ['b', 'c'] }) };
+    let error: unknown;
+    try {
+      parseLock(formatLock(lock), reader);
+    } catch (thrown) {
+      error = thrown;
+    }
+    expect(error).toMatchObject({
+      name: 'UserError',
+      message: 'os/layer.lock.yaml was made for another definition of base',
+      details: [
+        'suite: trixie is locked, bookworm is asked for',
+        'packages: c is new',
+        'packages: a is asked for no more',
+      ],
+      hint: 'write it anew: npx strata update base',
+    });
   });
 
   it('is refused where it is none, with the command that writes it anew', () => {
@@ -77,7 +114,7 @@ describe('a lock file', () => {
     ]) {
       let error: unknown;
       try {
-        parseLock(text, 'os/layer.lock.yaml', 'base');
+        parseLock(text, readerOf(lockOf()));
       } catch (thrown) {
         error = thrown;
       }

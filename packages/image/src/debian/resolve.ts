@@ -5,7 +5,7 @@ import { UserError } from '@strata/definitions';
 import { absolutePath, digestOfFile, parseDigest } from '@strata/fingerprint';
 import { execa } from 'execa';
 import { privateApt, type Apt, type Source } from './apt.js';
-import type { Lock, LockedPackage, LockedWheel } from './lock.js';
+import { lockRequest, type Lock, type LockedPackage, type LockedWheel } from './lock.js';
 
 /** What a Debian root is to be made of. */
 export interface Bootstrap extends Source {
@@ -120,7 +120,13 @@ export async function resolveLock(bootstrap: Bootstrap): Promise<Lock> {
       for: (['root', 'seed'] as const).filter((set) => (set === 'root' ? root : seed).has(entry.name)),
     }));
     const wheels = await downloadWheels(bootstrap.wheels ?? [], folder);
-    return { suite: bootstrap.suite, architecture: 'amd64', packages, wheels };
+    return {
+      suite: bootstrap.suite,
+      architecture: 'amd64',
+      requested: lockRequest(bootstrap),
+      packages,
+      wheels,
+    };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -135,7 +141,8 @@ export async function resolvePackages(source: Source, names: readonly string[], 
     const all = [...(await namesOf(apt, source.suite, names))].filter((name) => choose.test(name));
     const described = await describe(apt, all);
     const packages = [...described.values()].map((entry): LockedPackage => ({ ...entry, for: ['root'] }));
-    return { suite: source.suite, architecture: 'amd64', packages, wheels: [] };
+    const requested = lockRequest({ packages: names, components: source.components });
+    return { suite: source.suite, architecture: 'amd64', requested, packages, wheels: [] };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

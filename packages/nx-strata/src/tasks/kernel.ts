@@ -1,20 +1,18 @@
 import { join } from 'node:path/posix';
 import { UserError, type KernelDefinition } from '@strata/definitions';
 import { parseDigest } from '@strata/fingerprint';
-import { debFileName, prebuiltKernelAction, sourceKernelAction, type Lock } from '@strata/image';
+import { debFileName, prebuiltKernelAction, sourceKernelAction } from '@strata/image';
 import type { Descriptor } from '@strata/store';
 import type { TaskOutput } from '../task-output.js';
-import { pick, type Task } from '../tasks.js';
+import { pick, type LockedSource, type Task } from '../tasks.js';
 
 /** The name of a source that is no package of Debian's, among the outputs of `fetch`. */
 const sourceName = 'source';
 
-function debianOf(from: KernelDefinition['from']): { lock: string; mirror?: string | undefined } | undefined {
-  return 'debian' in from ? from.debian : 'debian' in from.source ? from.source.debian : undefined;
-}
-
-function lockOf(task: Task, name: string): Lock {
-  return task.lock(join(task.placed.root, name));
+/** Where a kernel is locked, if it is a package of Debian's. */
+function debianOf(from: KernelDefinition['from']): (LockedSource & { mirror?: string | undefined }) | undefined {
+  const debian = 'debian' in from ? from.debian : 'debian' in from.source ? from.source.debian : undefined;
+  return debian && { ...debian, packages: [debian.package] };
 }
 
 /** Fetches a kernel's package or source. */
@@ -28,7 +26,7 @@ export async function fetchKernel(task: Task): Promise<TaskOutput> {
     const { tarball, digest } = from.source;
     return { outputs: { [sourceName]: await task.services.tarball(tarball, parseDigest(digest), task.client) } };
   }
-  const source = { lock: lockOf(task, debian.lock), mirror: debian.mirror };
+  const source = { lock: task.lock(task.placed, debian), mirror: debian.mirror };
   return { outputs: Object.fromEntries(await task.services.locked(source, task.client)) };
 }
 
@@ -38,7 +36,7 @@ async function sourceOf(task: Task, from: KernelDefinition['from']): Promise<Des
   if (debian === undefined) {
     return pick(fetched, sourceName);
   }
-  const [entry, ...others] = lockOf(task, debian.lock).packages;
+  const [entry, ...others] = task.lock(task.placed, debian).packages;
   if (entry === undefined || others.length > 0) {
     throw new UserError(`the lock file of ${task.placed.name} has to name one package`, {
       place: task.placed.place(['from']),

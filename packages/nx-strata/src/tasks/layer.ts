@@ -76,7 +76,7 @@ export async function fetchOrigin(task: Task): Promise<TaskOutput> {
   const { placed, services, environment } = task;
   const { from } = definitionOf(task);
   if (typeof from === 'object' && 'debian' in from) {
-    const source = { lock: task.lock(join(placed.root, from.debian.lock)), mirror: from.debian.mirror };
+    const source = { lock: task.lock(placed, from.debian), mirror: from.debian.mirror };
     return { outputs: Object.fromEntries(await services.locked(source, task.client)) };
   }
   if (typeof from === 'object') {
@@ -174,7 +174,7 @@ async function originAction(
     const toolchain = await task.stack(task.model.toolchain(placed));
     return tarballAction({ label, toolchain, tarball: pick(fetched, tarballName), stripTop: false });
   }
-  const lock = task.lock(join(placed.root, from.debian.lock));
+  const lock = task.lock(placed, from.debian);
   const files = new Map(Object.entries(fetched));
   const seed = await task.services.seed(lock, files);
   return bootstrapAction({ label, seed, lock, files });
