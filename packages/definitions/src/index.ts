@@ -11,7 +11,7 @@ export {
   type RepositoryDefinition,
 } from './definition.js';
 export { seconds } from './common.js';
-export { fieldReference, jsonSchema } from './json-schema.js';
+export { fieldPaths, fieldReference, jsonSchema } from './json-schema.js';
 export { readDefinition, suggest, type FieldPath, type ReadDefinition } from './loader.js';
 export { references, type Reference } from './references.js';
 export { ancestors, checkWorkspace, type PlacedDefinition } from './workspace.js';

@@ -58,6 +58,22 @@ function nested(field: Node, path: string): string[] {
   return [...new Set([...rows(field, `${path}.`), ...inner])];
 }
 
+function paths(node: Node, path: string): string[] {
+  const inner = [
+    ...Object.entries(node.properties ?? {}).flatMap(([name, field]) =>
+      paths(field, path === '' ? name : `${path}.${name}`),
+    ),
+    ...(node.items === undefined ? [] : paths(node.items, `${path}[]`)),
+    ...(node.anyOf ?? []).flatMap((option) => paths(option, path)),
+  ].filter((found) => found !== path && found !== `${path}[]`);
+  return inner.length > 0 ? [...new Set(inner)] : [path];
+}
+
+/** The paths of all fields of a definition that have a value of their own: `trees[].rules[].mode`. */
+export function fieldPaths(kind: Kind): string[] {
+  return paths(jsonSchema(kind) as Node, '');
+}
+
 /** Tables of all fields of all definitions, in Markdown. A field with a star has to be there. */
 export function fieldReference(): string {
   return kinds

@@ -3,14 +3,18 @@ import { parseArgs } from 'node:util';
 import { UserError } from '@strata/definitions';
 import { formatBytes } from '@strata/image';
 import { openUserStore } from '@strata/sandbox';
+import { cachedTasks, evaluate } from './evaluate.js';
 import { explain } from './explain.js';
+import { openWorkspace } from './open-workspace.js';
 import { updateLock } from './update.js';
-import { formatAnswer, openWorkspace, why } from './why/why.js';
+import { formatAnswer, why } from './why/why.js';
 import { findWorkspaceRoot, scanWorkspace } from './workspace-root.js';
 
 const usage = `strata: operating-system images as an Nx workspace
 
   strata update PROJECT...   move a lock file forward to what its suite has now
+  strata keys                the key of every action, and which of them would run now
+      --json                 for programs
   strata why PROJECT:TARGET  why it ran when it last did, or would run now
       --against RUN|FILE     compared with a recorded run, or with another machine's runs
       --json                 for programs
@@ -82,6 +86,26 @@ async function answerWhy(
   }
 }
 
+async function keys(asJson: boolean): Promise<void> {
+  const { root, model, projects, store } = await openWorkspace();
+  const options = { store, signal: new AbortController().signal };
+  const { actions, errors } = await evaluate(model, root, projects, cachedTasks(model), options);
+  if (asJson) {
+    const entries = [...actions.values()].map(({ action, task, key, known }) => [action.label, { task, key, known }]);
+    console.log(JSON.stringify(Object.fromEntries(entries), undefined, 2));
+  } else {
+    for (const { action, key, known } of actions.values()) {
+      console.log(`${key.slice(7, 19)}  ${known ? 'done     ' : 'would run'}  ${action.label}`);
+    }
+  }
+  for (const error of errors.values()) {
+    explain(error).forEach((line) => {
+      console.error(line);
+    });
+    process.exitCode = 1;
+  }
+}
+
 async function runs(words: readonly string[], everything: boolean): Promise<void> {
   const { records } = await openWorkspace();
   if (everything) {
@@ -110,6 +134,8 @@ try {
     console.log(usage);
   } else if (command === 'update') {
     await update(words);
+  } else if (command === 'keys') {
+    await keys(values.json === true);
   } else if (command === 'why') {
     await answerWhy(words, values);
   } else if (command === 'runs') {

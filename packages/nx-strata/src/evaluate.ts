@@ -64,6 +64,11 @@ export interface EvaluationOptions {
   readonly signal: AbortSignal;
   /** An evaluation to take plans from, where a plan's toolchain is not made yet. */
   readonly before?: Evaluation | undefined;
+  /**
+   * Whether results are taken from that evaluation alone and not from the store, so that what follows depends on nothing
+   * but what changed since.
+   */
+  readonly comparing?: boolean;
 }
 
 /** Works out what would be done. Plans alone are made for real, since what follows has its shape from them. */
@@ -74,9 +79,11 @@ class EvaluatingServices implements Services {
 
   async action(action: Action, { label: task }: Client): Promise<ActionResult['outputs']> {
     const { key, parts } = await actionKey(action);
-    const known = await this.options.store.lookup(key);
-    const outputs =
-      known?.outputs ?? (action.label.endsWith(':plan') ? await this.#plan(action, key) : standIns(action, key));
+    const { store, before, comparing } = this.options;
+    const earlier = before?.actions.get(action.label);
+    const known =
+      comparing !== true ? (await store.lookup(key))?.outputs : earlier?.key === key ? earlier.outputs : undefined;
+    const outputs = known ?? (action.label.endsWith(':plan') ? await this.#plan(action, key) : standIns(action, key));
     this.actions.set(action.label, { action, task, key, parts, outputs, known: known !== undefined });
     return outputs;
   }

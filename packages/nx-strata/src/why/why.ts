@@ -1,15 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { styleText } from 'node:util';
-import { createProjectGraphAsync } from '@nx/devkit';
-import { UserError, type PlacedDefinition } from '@strata/definitions';
-import { absolutePath } from '@strata/fingerprint';
-import { openUserStore } from '@strata/sandbox';
+import { UserError } from '@strata/definitions';
 import { evaluate, type EvaluatedAction } from '../evaluate.js';
-import { Model, pluginOptionsSchema, type TargetName } from '../model.js';
-import { definitionReader, exportedRecordsSchema, Records, type RunRecord } from '../records.js';
+import type { Model, TargetName } from '../model.js';
+import { openWorkspace } from '../open-workspace.js';
+import { exportedRecordsSchema, type Records, type RunRecord } from '../records.js';
 import { targetsOf } from '../task-inputs.js';
-import type { TaskEnvironment } from '../tasks.js';
-import { findWorkspaceRoot, scanWorkspace } from '../workspace-root.js';
 import { chainOf, formatChange, rootCauses, type Change } from './changes.js';
 import { RunComparison } from './compare-runs.js';
 
@@ -32,39 +28,6 @@ export interface Question {
   readonly subject: string;
   /** The beginning of a recorded run's key, or a file that `strata runs --export` wrote. */
   readonly against?: string | undefined;
-}
-
-function pluginOptions(root: string): unknown {
-  const nx = JSON.parse(readFileSync(`${root}/nx.json`, 'utf8')) as { plugins?: unknown[] };
-  const entry = (nx.plugins ?? []).find(
-    (plugin) => plugin === 'nx-strata' || (plugin as { plugin?: string }).plugin === 'nx-strata',
-  );
-  return (entry as { options?: unknown } | undefined)?.options ?? {};
-}
-
-/** The workspace's projects as Nx has them: asked for only where a layer carries what another project makes. */
-async function otherProjects(good: readonly PlacedDefinition[]): Promise<TaskEnvironment['projects']> {
-  const foreign = good.some(
-    ({ definition }) =>
-      definition.kind === 'layer' && (definition.trees ?? []).some(({ source }) => typeof source === 'object'),
-  );
-  return foreign ? new Map(Object.entries((await createProjectGraphAsync()).nodes)) : new Map();
-}
-
-/** The definitions, the store and the records of the workspace that this process is in. */
-export async function openWorkspace(): Promise<{
-  root: ReturnType<typeof absolutePath>;
-  model: Model;
-  projects: TaskEnvironment['projects'];
-  store: Awaited<ReturnType<typeof openUserStore>>;
-  records: Records;
-}> {
-  const root = absolutePath(findWorkspaceRoot(process.cwd()));
-  const { good } = await scanWorkspace(root);
-  const store = await openUserStore();
-  const records = await Records.open(store, root, definitionReader(root, good));
-  const model = new Model(good, pluginOptionsSchema.parse(pluginOptions(root)));
-  return { root, model, projects: await otherProjects(good), store, records };
 }
 
 /** The task that a subject belongs to, so that its keys can be worked out. */

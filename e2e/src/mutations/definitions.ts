@@ -1,0 +1,94 @@
+/** Projects for the fields and file kinds that the example does not use, by their files. */
+export const definitions: Readonly<Record<string, string>> = {
+  'os/extra/layer.yaml': `# Everything that a layer can have besides packages.
+name: extra
+description: For the proof
+tags: [proof]
+toolchain: toolchain
+from: base
+trees:
+  - source: tree
+    target: /srv
+    user: 1
+    group: 1
+    mode: "0640"
+    directoryMode: "0750"
+    rules:
+      - { match: "*.sh", user: 2, group: 2, mode: "0755" }
+  - source: { task: "site:build", path: dist }
+    target: /srv/site
+scripts: [before.sh, after.sh]
+devices:
+  - { path: /dev/zero, type: char, major: 1, minor: 5, mode: "0666", user: 0, group: 0 }
+exclude: [/srv/none]
+`,
+  'os/extra/tree/hostname': 'extra\n',
+  'os/extra/tree/run.sh': 'true\n',
+  'os/extra/before.sh': 'true\n',
+  'os/extra/after.sh': 'true\n',
+  'os/configured/layer.yaml': `# Everything that Portage can be told.
+name: configured
+from: base
+repositories: [overlay]
+profile: main:base
+packages: [app-arch/lz4]
+portageConfig: etc-portage
+`,
+  'os/configured/etc-portage/make.conf': 'CFLAGS="-O1"\nUSE="unused"\nMYCONF="plain"\nINSTALL_MASK="/usr/share/info"\n',
+  'os/configured/etc-portage/bashrc': ': bashrc\n',
+  'os/configured/etc-portage/package.use': 'app-arch/lz4 static-libs\n',
+  'os/configured/etc-portage/package.accept_keywords': 'app-arch/lz4 ~amd64\n',
+  'os/configured/etc-portage/package.license': 'app-arch/lz4 GPL-2\n',
+  'os/configured/etc-portage/package.mask': 'app-misc/nothing\n',
+  'os/configured/etc-portage/package.unmask': 'app-misc/nothing\n',
+  'os/configured/etc-portage/package.env': 'app-arch/lz4 own.conf\n',
+  'os/configured/etc-portage/env/own.conf': 'OWN="one"\n',
+  'os/configured/etc-portage/patches/app-arch/lz4/hello.patch': '--- a/NEWS\n+++ b/NEWS\n@@ -1,0 +1,1 @@\n+hello\n',
+  'os/configured/etc-portage/profile/package.provided': 'app-misc/provided-1\n',
+  'os/overlay/repository.yaml': 'name: overlay\nsource: { folder: . }\npriority: 10\n',
+  'os/overlay/profiles/repo_name': 'overlay\n',
+  'os/overlay/profiles/eapi': '8\n',
+  'os/overlay/metadata/layout.conf': 'masters = main\nthin-manifests = true\nsign-manifests = false\n',
+  'os/remote-git/repository.yaml': `name: remote-git
+source: { git: "file:///nowhere.git", commit: "0123456789012345678901234567890123456789" }
+`,
+  'os/remote-tarball/repository.yaml': `name: remote-tarball
+source: { tarball: "file:///nowhere.tar", digest: "sha256:${'1'.repeat(64)}" }
+`,
+  'os/stage/layer.yaml': `name: stage
+from: { tarball: "file:///nowhere.tar.xz", digest: "sha256:${'2'.repeat(64)}" }
+trees: [{ source: tree, target: / }]
+`,
+  'os/stage/tree/file': 'content\n',
+  'os/own-kernel/kernel.yaml': `name: own-kernel
+toolchain: kernel-toolchain
+from:
+  source: { tarball: "file:///nowhere/linux.tar.xz", digest: "sha256:${'3'.repeat(64)}" }
+  config: config
+  base: tinyconfig
+`,
+  'os/own-kernel/config': 'CONFIG_SQUASHFS=y\n',
+  'os/own-initramfs/initramfs.yaml': `name: own-initramfs
+toolchain: vm-toolchain
+kernel: kernel
+modules: [squashfs]
+root: { label: root }
+compression: { algorithm: gzip, level: 6 }
+`,
+  'os/own-image/image.yaml': `name: own-image
+toolchain: vm-toolchain
+layers: [extra]
+kernel: kernel
+initramfs: own-initramfs
+compression: { algorithm: zstd, level: 5, blockSize: 256K }
+exclude: [/usr/share/doc/**]
+kernelCommandLine: [quiet]
+vm: { memory: 128M, cpus: 1, toolchain: vm-toolchain }
+test:
+  timeout: 60s
+  steps:
+    - expect: "login:"
+    - send: root
+    - { run: "echo yes", output: "yes", status: 0 }
+`,
+};

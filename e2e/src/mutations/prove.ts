@@ -1,0 +1,88 @@
+import { fieldPaths, kinds } from '@strata/definitions';
+import type { Store } from '@strata/store';
+import { cachedTasks, evaluate, openWorkspace, type Evaluation } from 'nx-strata/keys';
+import { cases, type Case } from './cases.js';
+import { withFollowers } from './graph.js';
+import type { MutationWorkspace } from './workspace.js';
+
+/** What became of a case. */
+export interface Verdict {
+  readonly name: string;
+  /** Actions whose key changed, packages without their versions. */
+  readonly changed: readonly string[];
+  readonly right: boolean;
+  /** What is wrong, a line each. */
+  readonly wrong: readonly string[];
+}
+
+/** Packages are named without versions, so that an example that moves on needs no other expectations. */
+function named(label: string): string {
+  return label.replace(/-\d[\w.]*(-r\d+)?$/, '');
+}
+
+const site = {
+  name: 'site',
+  type: 'lib' as const,
+  data: { root: 'site', targets: { build: { outputs: ['{projectRoot}/dist'] } } },
+};
+
+/** Works out the keys of a workspace, all of them in this process. */
+export async function keysOf(
+  workspace: MutationWorkspace,
+  before?: Evaluation,
+): Promise<Evaluation & { store: Store }> {
+  const { model, root, store } = await openWorkspace(workspace.root, new Map([['site', site]]));
+  const options = { store, signal: new AbortController().signal, before, comparing: before !== undefined };
+  return { ...(await evaluate(model, root, new Map([['site', site]]), cachedTasks(model), options)), store };
+}
+
+/** The actions whose keys differ between two evaluations. */
+export function changedActions(before: Evaluation, after: Evaluation): string[] {
+  const labels = new Set([...before.actions.keys(), ...after.actions.keys()]);
+  const changed = [...labels].filter((label) => before.actions.get(label)?.key !== after.actions.get(label)?.key);
+  return [...new Set(changed.map(named))].sort();
+}
+
+function verdictOf({ name, changes, refuses = [] }: Case, before: Evaluation, after: Evaluation): Verdict {
+  const refused = [...after.errors.keys()].filter((task) => !before.errors.has(task));
+  // what is refused, and what stands on it, has no key any more
+  const changed = changedActions(before, after).filter(
+    (label) => [...after.actions.keys()].some((there) => named(there) === label) || changes.includes(label),
+  );
+  const expected = withFollowers(changes).filter((label) => changed.includes(label) || !isRefused(label, after));
+  const wrong = [
+    ...expected.filter((label) => !changed.includes(label)).map((label) => `stale: ${label} keeps its key`),
+    ...changed.filter((label) => !expected.includes(label)).map((label) => `for nothing: ${label} changes its key`),
+    ...refuses.filter((task) => !refused.includes(task)).map((task) => `${task} does not refuse it`),
+    ...(refuses.length > 0 ? [] : refused.map((task) => `${task} fails: ${String(after.errors.get(task))}`)),
+  ];
+  return { name, changed, right: wrong.length === 0, wrong };
+}
+
+function isRefused(label: string, { errors }: Evaluation): boolean {
+  return errors.has(label) || errors.has(`${label.slice(0, label.indexOf(':'))}:packages`);
+}
+
+/** Fields of definitions that no case covers. */
+export function uncoveredFields(): string[] {
+  const covered = new Set(cases.map(({ field }) => field));
+  return kinds
+    .flatMap((kind) => fieldPaths(kind).map((path) => `${kind}: ${path}`))
+    .filter((path) => !covered.has(path));
+}
+
+/** Goes through cases, one at a time, each from the same workspace. */
+export async function* prove(
+  workspace: MutationWorkspace,
+  chosen: readonly Case[],
+): AsyncGenerator<Verdict, void, undefined> {
+  const before = await keysOf(workspace);
+  for (const one of chosen) {
+    try {
+      one.apply(workspace);
+      yield verdictOf(one, before, await keysOf(workspace, before));
+    } finally {
+      workspace.reset();
+    }
+  }
+}

@@ -1,0 +1,55 @@
+import { readFileSync } from 'node:fs';
+import { createProjectGraphAsync } from '@nx/devkit';
+import type { PlacedDefinition } from '@strata/definitions';
+import { absolutePath, type AbsolutePath } from '@strata/fingerprint';
+import { openUserStore } from '@strata/sandbox';
+import type { Store } from '@strata/store';
+import { Model, pluginOptionsSchema } from './model.js';
+import type { BrokenDefinition } from './read-workspace.js';
+import { definitionReader, Records } from './records.js';
+import type { TaskEnvironment } from './tasks.js';
+import { findWorkspaceRoot, scanWorkspace } from './workspace-root.js';
+
+/** A workspace as Strata's own commands see it, without Nx's project graph. */
+export interface OpenWorkspace {
+  readonly root: AbsolutePath;
+  readonly model: Model;
+  readonly broken: readonly BrokenDefinition[];
+  readonly projects: TaskEnvironment['projects'];
+  readonly store: Store;
+  readonly records: Records;
+}
+
+function pluginOptions(root: string): unknown {
+  const nx = JSON.parse(readFileSync(`${root}/nx.json`, 'utf8')) as { plugins?: unknown[] };
+  const entry = (nx.plugins ?? []).find(
+    (plugin) => plugin === 'nx-strata' || (plugin as { plugin?: string }).plugin === 'nx-strata',
+  );
+  return (entry as { options?: unknown } | undefined)?.options ?? {};
+}
+
+/** The workspace's projects as Nx has them: asked for only where a layer carries what another project makes. */
+async function otherProjects(good: readonly PlacedDefinition[]): Promise<TaskEnvironment['projects']> {
+  const foreign = good.some(
+    ({ definition }) =>
+      definition.kind === 'layer' && (definition.trees ?? []).some(({ source }) => typeof source === 'object'),
+  );
+  return foreign ? new Map(Object.entries((await createProjectGraphAsync()).nodes)) : new Map();
+}
+
+/**
+ * Opens the workspace that a folder lies in, with the store of this user.
+ *
+ * @param projects the workspace's projects, where Nx need not be asked for them
+ */
+export async function openWorkspace(
+  folder: string = process.cwd(),
+  projects?: TaskEnvironment['projects'],
+): Promise<OpenWorkspace> {
+  const root = absolutePath(findWorkspaceRoot(folder));
+  const { good, broken } = await scanWorkspace(root);
+  const store = await openUserStore();
+  const records = await Records.open(store, root, definitionReader(root, good));
+  const model = new Model(good, pluginOptionsSchema.parse(pluginOptions(root)));
+  return { root, model, broken, projects: projects ?? (await otherProjects(good)), store, records };
+}
