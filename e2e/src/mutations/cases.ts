@@ -33,7 +33,7 @@ function field(
   more: Partial<Case> = {},
 ): Case {
   return {
-    name: `${file}: ${path.join('.')} = ${JSON.stringify(value) ?? 'nothing'}`,
+    name: `${file}: ${path.join('.')} = ${value === undefined ? 'nothing' : JSON.stringify(value)}`,
     field: `${kind}: ${name}`,
     apply: (workspace) => {
       workspace.set(file, path, value);
@@ -77,7 +77,7 @@ const fields: Case[] = [
   field('initramfs', 'name', initramfs, ['name'], 'renamed', ['renamed:build', 'own-initramfs:build'], {
     refuses: ['own-image:test'],
   }),
-  field('image', 'name', image, ['name'], 'renamed', ['renamed:build', 'renamed:test', 'own-image:build']),
+  field('image', 'name', image, ['name'], 'renamed', ['renamed:build', 'renamed:test', 'own-image:build', 'own-image:test']),
 
   // repositories
   field('repository', 'priority', 'os/overlay/repository.yaml', ['priority'], 20, [

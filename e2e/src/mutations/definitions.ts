@@ -49,6 +49,9 @@ portageConfig: etc-portage
   'os/overlay/profiles/repo_name': 'overlay\n',
   'os/overlay/profiles/eapi': '8\n',
   'os/overlay/metadata/layout.conf': 'masters = main\nthin-manifests = true\nsign-manifests = false\n',
+  'os/repository/profiles/other/parent': '../base\n',
+  'os/repository/profiles/other/eapi': '8\n',
+  'os/repository/profiles/other/make.defaults': 'LDFLAGS="-Wl,-z,now"\n',
   'os/remote-git/repository.yaml': `name: remote-git
 source: { git: "file:///nowhere.git", commit: "0123456789012345678901234567890123456789" }
 `,

@@ -1,5 +1,4 @@
 import { fieldPaths, kinds } from '@strata/definitions';
-import type { Store } from '@strata/store';
 import { cachedTasks, evaluate, openWorkspace, type Evaluation } from 'nx-strata/keys';
 import { cases, type Case } from './cases.js';
 import { withFollowers } from './graph.js';
@@ -33,7 +32,8 @@ export async function keysOf(
 ): Promise<Evaluation & { store: Store }> {
   const { model, root, store } = await openWorkspace(workspace.root, new Map([['site', site]]));
   const options = { store, signal: new AbortController().signal, before, comparing: before !== undefined };
-  return { ...(await evaluate(model, root, new Map([['site', site]]), cachedTasks(model), options)), store };
+  const evaluation = await evaluate(model, root, new Map([['site', site]]), cachedTasks(model), options);
+  return { ...evaluation, broken: new Set(broken.map(({ name }) => name)) };
 }
 
 /** The actions whose keys differ between two evaluations. */
@@ -43,24 +43,25 @@ export function changedActions(before: Evaluation, after: Evaluation): string[] 
   return [...new Set(changed.map(named))].sort();
 }
 
-function verdictOf({ name, changes, refuses = [] }: Case, before: Evaluation, after: Evaluation): Verdict {
-  const refused = [...after.errors.keys()].filter((task) => !before.errors.has(task));
+/** Whether a task, or the one that an action belongs to, refuses to go on. */
+function isRefused(label: string, { errors, broken }: Keys): boolean {
+  const project = label.slice(0, label.indexOf(':'));
+  return broken.has(project) || errors.has(label) || errors.has(`${project}:packages`);
+}
+
+function verdictOf({ name, changes, refuses = [] }: Case, before: Keys, after: Keys): Verdict {
+  const there = new Set([...after.actions.keys()].map(named));
   // what is refused, and what stands on it, has no key any more
-  const changed = changedActions(before, after).filter(
-    (label) => [...after.actions.keys()].some((there) => named(there) === label) || changes.includes(label),
-  );
+  const changed = changedActions(before, after).filter((label) => there.has(label) || changes.includes(label));
   const expected = withFollowers(changes).filter((label) => changed.includes(label) || !isRefused(label, after));
+  const failed = [...after.errors.keys()].filter((task) => !before.errors.has(task));
   const wrong = [
     ...expected.filter((label) => !changed.includes(label)).map((label) => `stale: ${label} keeps its key`),
     ...changed.filter((label) => !expected.includes(label)).map((label) => `for nothing: ${label} changes its key`),
-    ...refuses.filter((task) => !refused.includes(task)).map((task) => `${task} does not refuse it`),
-    ...(refuses.length > 0 ? [] : refused.map((task) => `${task} fails: ${String(after.errors.get(task))}`)),
+    ...refuses.filter((task) => !isRefused(task, after)).map((task) => `${task} does not refuse it`),
+    ...(refuses.length > 0 ? [] : failed.map((task) => `${task} fails: ${String(after.errors.get(task))}`)),
   ];
   return { name, changed, right: wrong.length === 0, wrong };
-}
-
-function isRefused(label: string, { errors }: Evaluation): boolean {
-  return errors.has(label) || errors.has(`${label.slice(0, label.indexOf(':'))}:packages`);
 }
 
 /** Fields of definitions that no case covers. */

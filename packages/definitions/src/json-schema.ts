@@ -71,7 +71,7 @@ function paths(node: Node, path: string): string[] {
 
 /** The paths of all fields of a definition that have a value of their own: `trees[].rules[].mode`. */
 export function fieldPaths(kind: Kind): string[] {
-  return paths(jsonSchema(kind) as Node, '');
+  return paths(jsonSchema(kind), '');
 }
 
 /** Tables of all fields of all definitions, in Markdown. A field with a star has to be there. */

@@ -189,12 +189,16 @@ export class Task {
     return this.stack(this.model.toolchain(this.placed));
   }
 
-  /** A folder that was declared, relative to the workspace. */
-  tree(folder: string): Promise<ScannedTree> {
+  /**
+   * A folder that was declared, relative to the workspace.
+   *
+   * @param exclude globs, relative to it, of what is no part of the tree
+   */
+  tree(folder: string, exclude: readonly string[] = []): Promise<ScannedTree> {
     if (!this.inputs.trees.includes(folder)) {
       throw new Error(`${this.label} does not declare the folder ${folder}`);
     }
-    return scanTree(this.path(folder), { gitIgnored: 'exclude' });
+    return scanTree(this.path(folder), { gitIgnored: 'exclude', exclude });
   }
 
   /** The folder that a declared task of another project left. */

@@ -8,6 +8,7 @@ import { ActionFailed, type Action, type LayerDescriptor, type LayerStack } from
 import type { Descriptor } from '@strata/store';
 import { asLayer, type TaskOutput } from '../task-output.js';
 import { pick, type Task } from '../tasks.js';
+import { repositoryTree } from './repository.js';
 
 function definitionOf(task: Task): LayerDefinition {
   return task.placed.definition as LayerDefinition;
@@ -27,7 +28,7 @@ export async function planLayer(task: Task): Promise<TaskOutput> {
       const { source, priority } = repository;
       const content =
         'folder' in source
-          ? { tree: await task.tree(join(root, source.folder)) }
+          ? { tree: await repositoryTree(task, root, source.folder) }
           : { layer: asLayer(pick((await task.output(name, 'fetch')).outputs, 'repository.tar.zst')) };
       return { name, priority, content };
     }),

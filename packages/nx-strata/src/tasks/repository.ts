@@ -1,9 +1,14 @@
 import { join } from 'node:path/posix';
 import type { RepositoryDefinition } from '@strata/definitions';
-import { parseDigest } from '@strata/fingerprint';
+import { parseDigest, type ScannedTree } from '@strata/fingerprint';
 import { tarballAction } from '@strata/image';
 import type { TaskOutput } from '../task-output.js';
 import { pick, type Task } from '../tasks.js';
+
+/** The files of a repository that lies in the workspace, without the definition that makes it a project. */
+export function repositoryTree(task: Task, root: string, folder: string): Promise<ScannedTree> {
+  return task.tree(join(root, folder), ['repository.yaml']);
+}
 
 /** The digest of a repository's tree, and what is in it. */
 export async function snapshotRepository(task: Task): Promise<TaskOutput> {
@@ -11,7 +16,7 @@ export async function snapshotRepository(task: Task): Promise<TaskOutput> {
   if (!('folder' in source)) {
     return task.output(task.placed.name, 'fetch');
   }
-  const { manifest } = await task.tree(join(task.placed.root, source.folder));
+  const { manifest } = await repositoryTree(task, task.placed.root, source.folder);
   const text = `${JSON.stringify(manifest, undefined, 1)}\n`;
   return { outputs: { 'tree.json': await task.store.put(text, { mediaType: 'application/vnd.strata.tree.v1+json' }) } };
 }
