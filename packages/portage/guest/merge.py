@@ -113,7 +113,9 @@ def main() -> None:
     setup.prepare_reduced("/strata/in/snapshot", spec["chost"])
     link_packages(packages)
     setup.take_environment(spec["chost"])
-    merge(packages)
+    # none, where the layers below have all that this one asks for
+    if packages:
+        merge(packages)
     world = f"{setup.ROOT}/var/lib/portage/world"
     atoms = set(spec["atoms"])
     if os.path.exists(world):
