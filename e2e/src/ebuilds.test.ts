@@ -119,6 +119,31 @@ describe('ebuilds in a toolchain that is not Gentoo', () => {
   );
 
   it(
+    'are refused where a script below has changed what the plan relies on',
+    () => {
+      workspace.write('os/meddled/layer.yaml', 'name: meddled\nfrom: programs\nscripts: [meddle.sh]\n');
+      workspace.write(
+        'os/meddled/meddle.sh',
+        '#!/bin/sh\ncd "$ROOT/var/db/pkg"\nsed -i s/speech/braille/ app-misc/reader-1/USE\n' +
+          'echo 0/7 > dev-libs/numbers-1/SLOT\necho "# other" >> app-misc/counter-1/counter-1.ebuild\n',
+      );
+      workspace.write('os/above/layer.yaml', 'name: above\nfrom: meddled\npackages: [dev-lang/lua]\n');
+      const { status, output } = workspace.nx(['run', 'above:build', '--outputStyle=static']);
+      expect(status).not.toBe(0);
+      const lines = output.split('\n');
+      const start = lines.findIndex((line) => line.startsWith('error: '));
+      expect(lines.slice(start, start + 5)).toEqual([
+        'error: above:merge: the layers below hold other packages than their plans say',
+        expect.stringMatching(/^ {2}\| app-misc\/counter-1: the ebuild planned: \w{64}; there: \w{64}$/),
+        expect.stringMatching(/^ {2}\| app-misc\/reader-1: USE flags planned: .* speech; there: .* braille .*$/),
+        '  | dev-libs/numbers-1: slot planned: 0/1; there: 0/7',
+        expect.stringMatching(/^hint: a script, a tree or `exclude` of a layer below changed var\/db\/pkg/),
+      ]);
+    },
+    3 * minutes,
+  );
+
+  it(
     'are not merged again where the layers below have them',
     async () => {
       workspace.write('os/same/layer.yaml', 'name: same\nfrom: programs\npackages: [app-misc/reader]\n');

@@ -14,20 +14,9 @@ import portage_setup as setup  # noqa: E402
 
 setup.become_portage()
 
+import assumed  # noqa: E402
 import normalise  # noqa: E402
 import pack  # noqa: E402
-
-def check_parents(spec: dict) -> None:
-    """The plan was made from the parents' plans; what they really hold has to be the same."""
-    there = setup.installed_packages()
-    if there != spec["installed"]:
-        only_planned = [f"planned, not there: {name}" for name in spec["installed"] if name not in there]
-        only_there = [f"there, not planned: {name}" for name in there if name not in spec["installed"]]
-        setup.fail(
-            "the parents hold other packages than their plans say",
-            "a script or `exclude` of a parent layer removed or added packages: leave var/db/pkg as it is",
-            only_planned + only_there,
-        )
 
 
 def link_packages(packages: list[str]) -> None:
@@ -109,7 +98,7 @@ def main() -> None:
     with open("/strata/in/spec.json", encoding="utf-8") as file:
         spec = json.load(file)
     packages = spec["packages"]
-    check_parents(spec)
+    assumed.check(spec["installed"])
     setup.prepare_reduced("/strata/in/snapshot", spec["chost"])
     link_packages(packages)
     setup.take_environment(spec["chost"])

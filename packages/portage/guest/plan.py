@@ -19,6 +19,7 @@ import portage_setup as setup  # noqa: E402
 
 setup.become_portage()
 
+import assumed  # noqa: E402
 import canonical  # noqa: E402
 import closure  # noqa: E402
 import debian_packages  # noqa: E402
@@ -323,7 +324,8 @@ def main() -> None:
             parents.append(json.load(file))
     os.makedirs(f"{setup.ROOT}/var/db/pkg", exist_ok=True)
     write_parents(parents)
-    installed = setup.installed_packages()
+    ebuilds = {package["cpv"]: package["ebuild"] for plan in parents for package in plan["packages"]}
+    installed = assumed.installed(ebuilds)
     if setup.own_portage():
         known = debian_packages.Ebuilds([named.location for named in repositories])
         debian_packages.write_database(f"{setup.BROOT}/var/db/pkg", known)
