@@ -76,6 +76,21 @@ describe('bad packages', () => {
   );
 
   it(
+    'are those that need a tool which would have to be built first',
+    () => {
+      ebuild('tool');
+      ebuild('needier', 'BDEPEND="app-misc/tool"');
+      write('building-tools', 'app-misc/needier');
+      const lines = complaint('building-tools:plan');
+      expect(lines[0]).toBe(
+        'error: os/building-tools/layer.yaml:5: app-misc/tool-1 is needed to build, and the toolchain does not have it',
+      );
+      expect(lines.at(-1)).toMatch(/^hint: none of Debian's packages stands for it/);
+    },
+    2 * minutes,
+  );
+
+  it(
     'have flags that exclude each other, in Portage’s words',
     () => {
       write('clashing', 'app-misc/reader', 'portageConfig: etc-portage\n');

@@ -89,7 +89,7 @@ describe('ebuilds in a toolchain that is not Gentoo', () => {
       expect(packages.map(({ cpv }) => cpv)).not.toContain('dev-build/automake-1.18.1');
       expect(packages.find(({ pn }) => pn === 'reader')?.use).toEqual(expect.arrayContaining(['speech']));
     },
-    5 * minutes,
+    10 * minutes,
   );
 
   it(

@@ -210,7 +210,9 @@ def tool_hint(name: str) -> str:
     if not setup.own_portage():
         return "take a toolchain that has it"
     known = " or ".join(debian_packages.debian_names(name))
-    return f"add {known or 'what holds it'} to the toolchain's packages"
+    if not known:
+        return "none of Debian's packages stands for it: take a toolchain that has it, as a stage3 does"
+    return f"add {known} to the toolchain's packages"
 
 
 def needed(graph: "depgraph") -> list[dict]:
