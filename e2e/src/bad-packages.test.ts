@@ -166,7 +166,7 @@ describe('bad packages', () => {
       );
       write('compiling', 'virtual/libc, app-misc/uncompiled');
       const lines = complaint('compiling:build');
-      expect(lines[0]).toMatch(/^error: compiling:\w+: app-misc\/uncompiled-1 failed in its compile phase$/);
+      expect(lines[0]).toMatch(/^error: compiling:\S+: app-misc\/uncompiled-1 failed in its compile phase$/);
       expect(lines.join('\n')).toMatch(/^ {2}\| uncompiled\.c:1:\d+: error: .*forgotten/m);
       const log = /^hint: .*\(the full log is (\/\S+)\)$/.exec(lines.at(-1) ?? '')?.[1] ?? '';
       expect(readFileSync(log, 'utf8')).toContain('forgotten');

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections import deque
 
 sys.path.insert(0, "/strata/in/bin")
 
@@ -43,12 +44,15 @@ def merge(packages: list[str]) -> None:
         "--oneshot",
         "--nodeps",
         "--usepkgonly",
+        # they were built with the user's patches, and their keys say so
+        "--binpkg-respect-user-patches=n",
         "--jobs=1",
         "--color=n",
         "--verbose-conflicts",
         *[f"={package}" for package in packages],
     ]
-    current = packages[0]
+    current = None
+    last: deque[str] = deque(maxlen=20)
     with subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
@@ -61,11 +65,14 @@ def merge(packages: list[str]) -> None:
         assert process.stdout is not None
         for line in process.stdout:
             print(line, end="", flush=True)
+            last.append(line.rstrip())
             if started := re.match(r">>> Emerging binary \((\d+) of (\d+)\) (\S+?)::", line):
                 current = started.group(3)
                 done, total = int(started.group(1)) - 1, int(started.group(2))
                 setup.progress(phase="merge", subject=current, done=done, total=total, unit="packages")
         status = process.wait()
+    if status != 0 and current is None:
+        setup.fail("emerge refuses to merge the packages", "see its log", [line for line in last if line])
     if status != 0:
         setup.fail(f"{current} cannot be merged", "see its log", phase_log(current))
     there = setup.installed_packages()
