@@ -95,7 +95,8 @@ describe('ebuilds in a toolchain that is not Gentoo', () => {
   it(
     'start nothing after the plan where an eclass gets a comment',
     () => {
-      workspace.append('os/proving/eclass/remake.eclass', '\n# nobody needs to know\n');
+      // a text of its own, since the store may know plans of an earlier run
+      workspace.append('os/proving/eclass/remake.eclass', `\n# nobody but ${workspace.root} needs to know\n`);
       expect(succeed(build('programs')).ran).toEqual(['programs:plan']);
     },
     2 * minutes,
