@@ -86,7 +86,7 @@ describe('the example OS, from definitions to a booted image', () => {
   it(
     'does nothing after the plan when a comment is added to an ebuild',
     () => {
-      workspace.append('os/repository/app-misc/jq/jq-1.6.ebuild', '\n# nobody needs to know\n');
+      workspace.append('os/repository/app-misc/jq/jq-1.7.1.ebuild', '\n# nobody needs to know\n');
       expect([...succeed(workspace.test()).ran].sort()).toEqual(['base:plan', 'tools:plan']);
     },
     4 * minutes,
@@ -95,9 +95,9 @@ describe('the example OS, from definitions to a booted image', () => {
   it(
     'rebuilds a patched package’s layer and what follows from it, and nothing of the others',
     () => {
-      const ebuild = 'os/repository/app-misc/jq/jq-1.6.ebuild';
+      const ebuild = 'os/repository/app-misc/jq/jq-1.7.1.ebuild';
       workspace.write(
-        'os/repository/app-misc/jq/files/jq-1.6-hello.patch',
+        'os/repository/app-misc/jq/files/jq-1.7.1-hello.patch',
         'Say hello.\n\n--- a/ChangeLog\n+++ b/ChangeLog\n@@ -1,0 +1,1 @@\n+hello\n',
       );
       workspace.write(

@@ -9,7 +9,7 @@ describe('a definition', () => {
   it('is read with its defaults', () => {
     const read = readDefinition(
       'os/ram-os/image.yaml',
-      'layers: [tools]\ntest: { steps: [{ run: jq --version, output: jq-1.6 }] }\n',
+      'layers: [tools]\ntest: { steps: [{ run: jq --version, output: jq-1.7.1 }] }\n',
     );
     expect(read).toMatchObject({
       ok: true,
@@ -18,7 +18,7 @@ describe('a definition', () => {
         layers: ['tools'],
         vm: { memory: '256M', cpus: 1 },
         compression: { algorithm: 'zstd', level: 3 },
-        test: { timeout: '60s', steps: [{ run: 'jq --version', output: 'jq-1.6', status: 0 }] },
+        test: { timeout: '60s', steps: [{ run: 'jq --version', output: 'jq-1.7.1', status: 0 }] },
       },
     });
   });

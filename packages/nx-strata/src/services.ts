@@ -1,6 +1,6 @@
 import type { Digest } from '@strata/fingerprint';
 import { DebianSourceMirror, fetchLocked, makeSeed, type Lock, type LockedFiles } from '@strata/image';
-import { fetchDistfiles, fetchGit, fetchTarball, type Distfile } from '@strata/portage';
+import { fetchDistfiles, fetchGit, fetchTarball, type WantedDistfile } from '@strata/portage';
 import { actionKey, runAction, type Action, type Progress, type SeedRoot } from '@strata/sandbox';
 import type { ActionResult, Descriptor, Store } from '@strata/store';
 import type { Records } from './records.js';
@@ -35,7 +35,7 @@ export interface Services {
   known(action: Action, client: Client): Promise<ActionResult['outputs'] | undefined>;
   seed(lock: Lock, files: LockedFiles): Promise<SeedRoot>;
   locked(source: LockedSource, client: Client): Promise<LockedFiles>;
-  distfiles(distfiles: readonly Distfile[], client: Client): Promise<Map<string, Descriptor>>;
+  distfiles(distfiles: readonly WantedDistfile[], client: Client): Promise<Map<string, Descriptor>>;
   tarball(uri: string, digest: Digest, client: Client): Promise<Descriptor>;
   /** The tree of a commit, as a tar. */
   git(url: string, commit: string, client: Client): Promise<Descriptor>;
@@ -102,7 +102,7 @@ export class WorkingServices implements Services {
     return fetchLocked(this.options.store, lock, { project: client.project, mirror, ...this.#fetching(client) });
   }
 
-  distfiles(distfiles: readonly Distfile[], client: Client): Promise<Map<string, Descriptor>> {
+  distfiles(distfiles: readonly WantedDistfile[], client: Client): Promise<Map<string, Descriptor>> {
     return fetchDistfiles(this.options.store, distfiles, {
       mirrors: [new DebianSourceMirror(this.options.store)],
       gentooMirrors: (process.env['GENTOO_MIRRORS'] ?? '').split(/\s+/).filter((mirror) => mirror !== ''),

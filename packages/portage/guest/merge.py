@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections import deque
 
 sys.path.insert(0, "/strata/in/bin")
 
@@ -14,20 +15,9 @@ import portage_setup as setup  # noqa: E402
 
 setup.become_portage()
 
+import assumed  # noqa: E402
 import normalise  # noqa: E402
 import pack  # noqa: E402
-
-def check_parents(spec: dict) -> None:
-    """The plan was made from the parents' plans; what they really hold has to be the same."""
-    there = setup.installed_packages()
-    if there != spec["installed"]:
-        only_planned = [f"planned, not there: {name}" for name in spec["installed"] if name not in there]
-        only_there = [f"there, not planned: {name}" for name in there if name not in spec["installed"]]
-        setup.fail(
-            "the parents hold other packages than their plans say",
-            "a script or `exclude` of a parent layer removed or added packages: leave var/db/pkg as it is",
-            only_planned + only_there,
-        )
 
 
 def link_packages(packages: list[str]) -> None:
@@ -54,12 +44,15 @@ def merge(packages: list[str]) -> None:
         "--oneshot",
         "--nodeps",
         "--usepkgonly",
+        # they were built with the user's patches, and their keys say so
+        "--binpkg-respect-user-patches=n",
         "--jobs=1",
         "--color=n",
         "--verbose-conflicts",
         *[f"={package}" for package in packages],
     ]
-    current = packages[0]
+    current = None
+    last: deque[str] = deque(maxlen=20)
     with subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
@@ -72,11 +65,14 @@ def merge(packages: list[str]) -> None:
         assert process.stdout is not None
         for line in process.stdout:
             print(line, end="", flush=True)
+            last.append(line.rstrip())
             if started := re.match(r">>> Emerging binary \((\d+) of (\d+)\) (\S+?)::", line):
                 current = started.group(3)
                 done, total = int(started.group(1)) - 1, int(started.group(2))
                 setup.progress(phase="merge", subject=current, done=done, total=total, unit="packages")
         status = process.wait()
+    if status != 0 and current is None:
+        setup.fail("emerge refuses to merge the packages", "see its log", [line for line in last if line])
     if status != 0:
         setup.fail(f"{current} cannot be merged", "see its log", phase_log(current))
     there = setup.installed_packages()
@@ -109,11 +105,13 @@ def main() -> None:
     with open("/strata/in/spec.json", encoding="utf-8") as file:
         spec = json.load(file)
     packages = spec["packages"]
-    check_parents(spec)
+    assumed.check(spec["installed"])
     setup.prepare_reduced("/strata/in/snapshot", spec["chost"])
     link_packages(packages)
     setup.take_environment(spec["chost"])
-    merge(packages)
+    # none, where the layers below have all that this one asks for
+    if packages:
+        merge(packages)
     world = f"{setup.ROOT}/var/lib/portage/world"
     atoms = set(spec["atoms"])
     if os.path.exists(world):

@@ -19,6 +19,7 @@ import portage_setup as setup  # noqa: E402
 
 setup.become_portage()
 
+import assumed  # noqa: E402
 import canonical  # noqa: E402
 import closure  # noqa: E402
 import debian_packages  # noqa: E402
@@ -105,14 +106,22 @@ def resolve(atoms: list[str]) -> "depgraph":
     return graph
 
 
+def missing_hint(atom: str) -> str:
+    from portage.dep import dep_getkey
+
+    tools = debian_packages.debian_names(dep_getkey(atom)) if setup.own_portage() else []
+    if tools:
+        return f"name the repository that has it, or, where it is needed to build, add {' or '.join(tools)} to the toolchain"
+    return "correct the atom, or name the repository that has it"
+
+
 def rejected(words: str, atoms: list[str]) -> None:
     lines = [line.rstrip() for line in words.splitlines() if line.strip()]
     lines = [line for line in lines if not line.startswith(("Calculating dependencies", "... done"))]
     missing = re.search(r'there are no ebuilds to satisfy "([^"]+)"', words)
     masked = re.search(r'All ebuilds that could satisfy "([^"]+)"', words)
     if missing:
-        hint = "correct the atom, or name the repository that has it; a build tool has to be in the toolchain"
-        setup.fail(f"no repository has {missing.group(1)}", hint, lines)
+        setup.fail(f"no repository has {missing.group(1)}", missing_hint(missing.group(1)), lines)
     if masked:
         hint = "unmask it in `portageConfig` (package.accept_keywords, package.unmask, package.license)"
         setup.fail(f"{masked.group(1)} is masked", hint, lines)
@@ -138,7 +147,7 @@ def bind_slots(text: str, use: list[str], eapi: str, known: dict[str, list[tuple
             fitting = [slots for slots in known.get(node.cp, []) if node.slot in (None, slots[0])]
             if fitting:
                 slot, sub_slot = fitting[-1]
-                return f"{node.without_slot}:{slot}/{sub_slot}=" + (str(node.use) if node.use else "")
+                return str(node.with_slot(f"{slot}/{sub_slot}="))
         return str(node)
 
     return paren_enclose(bind(use_reduce(text, uselist=use, eapi=eapi, token_class=Atom)))
@@ -196,14 +205,21 @@ def describe(graph: "depgraph", package: "Package", replaced: list[str]) -> dict
     }
 
 
+def tool_hint(name: str) -> str:
+    """What to do where the toolchain lacks a package (`category/name`)."""
+    if not setup.own_portage():
+        return "take a toolchain that has it"
+    known = " or ".join(debian_packages.debian_names(name))
+    if not known:
+        return "none of Debian's packages stands for it: take a toolchain that has it, as a stage3 does"
+    return f"add {known} to the toolchain's packages"
+
+
 def needed(graph: "depgraph") -> list[dict]:
     merged = [item for item in graph.altlist() if getattr(item, "operation", None) == "merge"]
     for package in merged:
         if package.root != setup.ROOT and package.root.rstrip("/") != setup.ROOT:
-            setup.fail(
-                f"{package.cpv} is needed to build, and the toolchain does not have it",
-                "add the Debian package that holds it to the toolchain's packages",
-            )
+            setup.fail(f"{package.cpv} is needed to build, and the toolchain does not have it", tool_hint(package.cp))
     result = []
     installed = graph._frozen_config.trees[merged[0].root]["vartree"].dbapi if merged else None
     for package in merged:
@@ -288,20 +304,6 @@ def staying(parents: list[dict], packages: list[dict]) -> list[dict]:
     return [package for cpv, package in there.items() if cpv not in {own["cpv"] for own in packages}]
 
 
-def iuse_of(repositories: list[setup.Repository], name: str) -> str:
-    """All USE flags of a package's ebuilds, read without Portage."""
-    flags: set[str] = set()
-    for repository in repositories:
-        folder = f"{repository.location}/{name}"
-        if os.path.isdir(folder):
-            for entry in os.listdir(folder):
-                if entry.endswith(".ebuild"):
-                    with open(f"{folder}/{entry}", encoding="utf-8") as file:
-                        for value in re.findall(r'^IUSE="([^"]*)"', file.read(), re.MULTILINE):
-                            flags.update(flag.lstrip("+-") for flag in value.split() if re.fullmatch(r"[+-]?[\w@-]+", flag))
-    return " ".join(sorted(flags))
-
-
 def main() -> None:
     with open("/strata/in/spec.json", encoding="utf-8") as file:
         spec = json.load(file)
@@ -324,9 +326,11 @@ def main() -> None:
             parents.append(json.load(file))
     os.makedirs(f"{setup.ROOT}/var/db/pkg", exist_ok=True)
     write_parents(parents)
-    installed = setup.installed_packages()
+    ebuilds = {package["cpv"]: package["ebuild"] for plan in parents for package in plan["packages"]}
+    installed = assumed.installed(ebuilds)
     if setup.own_portage():
-        debian_packages.write_database(f"{setup.BROOT}/var/db/pkg", lambda name: iuse_of(repositories, name))
+        known = debian_packages.Ebuilds([named.location for named in repositories])
+        debian_packages.write_database(f"{setup.BROOT}/var/db/pkg", known)
     setup.take_environment()
     graph = resolve(spec["atoms"])
     packages = needed(graph)

@@ -23,6 +23,12 @@ LOGS = f"{WORK}/logs"
 PACKAGES = f"{WORK}/packages"
 DEFAULT_CHOST = "x86_64-pc-linux-gnu"
 
+# What ebuilds call by its name after CHOST. With link-time optimisation ar, nm and ranlib are the compiler's.
+BINUTILS = (
+    *("addr2line", "ar", "as", "c++filt", "elfedit", "gcc-ar", "gcc-nm", "gcc-ranlib", "gcov", "gprof", "ld", "ld.bfd"),
+    *("nm", "objcopy", "objdump", "ranlib", "readelf", "size", "strings", "strip"),
+)
+
 # Fixed, whatever a profile wants: what is switched on here reaches the bytes of every package.
 FEATURES = (
     "-* assume-digests binpkg-docompress binpkg-dostrip binpkg-ignore-signature config-protect-if-modified fixlafiles"
@@ -213,7 +219,7 @@ def lay_out_shims(chost: str) -> None:
     for tool in ("pkg-config", "pkgconf"):
         for name in (tool, f"{chost}-{tool}"):
             os.symlink("/strata/in/shims/pkg-config", f"{folder}/{name}")
-    for tool in ("ar", "as", "ld", "nm", "objcopy", "objdump", "ranlib", "readelf", "size", "strings", "strip"):
+    for tool in BINUTILS:
         if os.path.exists(f"/usr/bin/{tool}"):
             os.symlink(f"/usr/bin/{tool}", f"{folder}/{chost}-{tool}")
 

@@ -6,6 +6,7 @@ export {
   knownDistfile,
   type FetchOptions,
   type Mirror,
+  type WantedDistfile,
 } from './fetch/distfiles.js';
 export { fetchGit, knownCommit } from './fetch/git.js';
 export { fetchTarball, tarballMediaType, type FetchFileOptions } from './fetch/tarball.js';

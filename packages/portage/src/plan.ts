@@ -55,13 +55,25 @@ const packageSchema = z.object({
   snapshot: sha256Schema,
 });
 
+/** What a plan takes the layers below to hold, as `assumed.py` reads it. */
+const installedSchema = z.object({
+  cpv: z.string(),
+  slot: z.string(),
+  use: z.array(z.string()),
+  repository: z.string(),
+  /** SHA-256 of the ebuild's canonical text. */
+  ebuild: z.string(),
+  /** Dependencies with the sub-slots that the package was built against. */
+  bound: z.array(z.string()),
+});
+
 const planSchema = z.object({
   schema: z.literal(1),
   atoms: z.array(z.string()),
   profile: z.string(),
   repositories: z.array(z.object({ name: z.string(), priority: z.int().nullable() })),
   settings: z.record(z.string(), z.string()),
-  installed: z.array(z.string()),
+  installed: z.array(installedSchema),
   packages: z.array(packageSchema),
   /** Digest of the configuration that the packages are merged with. */
   merge: sha256Schema,
@@ -134,7 +146,8 @@ export function planAction(parameters: PlanParameters, shims: ScannedTree): Acti
     inputs: [
       ...portageScripts(
         shims,
-        ...['plan.py', 'portage_setup.py', 'canonical.py', 'closure.py', 'reduced.py', 'debian_packages.py'],
+        ...['plan.py', 'portage_setup.py', 'assumed.py', 'canonical.py', 'closure.py', 'reduced.py'],
+        'debian_packages.py',
       ),
       { kind: 'text', name: 'spec.json', text: JSON.stringify(spec) },
       ...repositories.map(({ name, content }): Input =>

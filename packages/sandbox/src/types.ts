@@ -85,7 +85,7 @@ export type ActionEvent =
 export interface Progress {
   /** What is being done: `compile`, `fetch`, `pack`. */
   readonly phase: string;
-  /** On what: `app-misc/jq-1.6`. */
+  /** On what: `app-misc/jq-1.7.1`. */
   readonly subject?: string;
   readonly done?: number;
   readonly total?: number;

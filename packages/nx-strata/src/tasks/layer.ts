@@ -97,7 +97,7 @@ export async function fetchLayer(task: Task): Promise<TaskOutput> {
     return fetchOrigin(task);
   }
   const { packages } = await planOf(task, placed);
-  const distfiles = packages.flatMap((entry) => entry.distfiles);
+  const distfiles = packages.flatMap(({ cpv, distfiles: files }) => files.map((file) => ({ ...file, neededBy: cpv })));
   return { outputs: Object.fromEntries(await services.distfiles(distfiles, task.client)) };
 }
 

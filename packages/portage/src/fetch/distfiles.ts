@@ -32,10 +32,16 @@ export interface FetchOptions {
   readonly connections?: number;
 }
 
+/** A distfile, and who wants it. */
+export interface WantedDistfile extends Distfile {
+  /** `category/name-version`, for messages. */
+  readonly neededBy?: string | undefined;
+}
+
 /** A file could not be had anywhere. */
 export class DistfileUnavailable extends UserError {
-  constructor(distfile: Distfile, tried: readonly string[]) {
-    super(`${distfile.name} cannot be fetched`, {
+  constructor({ name, neededBy }: WantedDistfile, tried: readonly string[]) {
+    super(`${name}${neededBy === undefined ? '' : ` of ${neededBy}`} cannot be fetched`, {
       details: tried,
       hint: 'see whether the machine reaches these places; a mirror can be named by GENTOO_MIRRORS in the environment',
     });
@@ -45,8 +51,9 @@ export class DistfileUnavailable extends UserError {
 
 /** What came is not what the Manifest says. */
 export class DistfileMismatch extends UserError {
-  constructor(distfile: Distfile, tried: readonly string[]) {
-    super(`${distfile.name} is not the file that the Manifest describes`, {
+  constructor({ name, neededBy }: WantedDistfile, tried: readonly string[]) {
+    const manifest = neededBy === undefined ? 'the Manifest' : `the Manifest of ${neededBy}`;
+    super(`${name} is not the file that ${manifest} describes`, {
       details: tried,
       hint: 'upstream changed the file, or a mirror is wrong: check it by hand before changing the Manifest',
     });
@@ -65,7 +72,7 @@ export async function knownDistfile(store: Store, distfile: Distfile): Promise<D
 
 async function fetchOne(
   store: Store,
-  distfile: Distfile,
+  distfile: WantedDistfile,
   downloader: Downloader,
   options: FetchOptions,
   onBytes: (count: number) => void,
@@ -138,12 +145,12 @@ async function fetchOne(
  */
 export async function fetchDistfiles(
   store: Store,
-  distfiles: readonly Distfile[],
+  distfiles: readonly WantedDistfile[],
   options: FetchOptions,
 ): Promise<Map<string, Descriptor>> {
   const unique = [...new Map(distfiles.map((distfile) => [distfile.name, distfile])).values()];
   const found = new Map<string, Descriptor>();
-  const missing: Distfile[] = [];
+  const missing: WantedDistfile[] = [];
   for (const distfile of unique) {
     const artifact = await knownDistfile(store, distfile);
     if (artifact === undefined) {
@@ -158,7 +165,7 @@ export async function fetchDistfiles(
     const total = missing.reduce((sum, { size }) => sum + size, 0);
     let done = 0;
     const limit = pLimit(connections * 2);
-    const fetchUnderLock = (distfile: Distfile): Promise<Descriptor> =>
+    const fetchUnderLock = (distfile: WantedDistfile): Promise<Descriptor> =>
       store.withLock(`distfile-${hexOf(keyOf(distfile)).slice(0, 32)}`, async () => {
         const other = await knownDistfile(store, distfile);
         return (

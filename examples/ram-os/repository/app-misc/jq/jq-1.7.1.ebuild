@@ -5,7 +5,7 @@ EAPI=8
 
 DESCRIPTION="Lightweight and flexible command-line JSON processor"
 HOMEPAGE="https://jqlang.github.io/jq/"
-SRC_URI="https://github.com/jqlang/jq/archive/${P}.tar.gz -> ${P}.gh.tar.gz"
+SRC_URI="https://github.com/jqlang/jq/archive/refs/tags/${P}.tar.gz -> ${P}.gh.tar.gz"
 S="${WORKDIR}/jq-${P}"
 
 LICENSE="MIT CC-BY-3.0"

@@ -1,0 +1,2 @@
+int numbers_version(void);
+int numbers_extra(void);
