@@ -139,6 +139,30 @@ describe('what is interrupted', () => {
     2 * minutes,
   );
 
+  it(
+    'from its leaves up, as Nx’s terminal interface does it, records nothing that is half made',
+    async () => {
+      workspace.write('os/slow/slow.sh', `sleep ${slowness} || true\n${script()}`);
+      workspace.remove('dist');
+      const nx = start('slow:build');
+      const processes = await nx.until(`sleep ${slowness}`);
+      const executor = processes.find(({ command }) => command.includes('run-executor'));
+      const below = processes.filter(({ id, parent }) => id === executor?.id || parent === executor?.id);
+      for (const { id } of below) {
+        below.push(...processes.filter((one) => one.parent === id && !below.includes(one)));
+      }
+      for (const { id } of below.filter((one) => !processes.some(({ parent }) => parent === one.id))) {
+        process.kill(id, 'SIGTERM');
+      }
+      expect(await leftAfterTwoSeconds(below)).toEqual([]);
+      expect(await nx.end()).toBe(1);
+      expect(nx.output).toContain('interrupted');
+      expect(existsSync(outputOf('slow', 'build'))).toBe(false);
+      await runsAgain('slow', 'build');
+    },
+    2 * minutes,
+  );
+
   it.each([
     ['Nx', (nx: Running) => nx.id],
     ['an executor', (nx: Running) => nx.processes().find(({ command }) => command.includes('run-executor'))?.id],

@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import type { ExecutorContext } from '@nx/devkit';
 import { suggest, UserError } from '@strata/definitions';
 import { absolutePath } from '@strata/fingerprint';
@@ -56,6 +57,19 @@ function problemsOf(workspace: ReadWorkspace, model: Model, definition: string):
   return [];
 }
 
+/**
+ * Notices that Nx's terminal interface ends a task from its leaves up (measured): at Ctrl-C it sends SIGTERM to every
+ * process without children, such as a compiler in the sandbox, whose script may then go on and leave half of its
+ * output; this process gets SIGKILL, five seconds later. So it has a leaf of its own, which does nothing but end then.
+ */
+function watchLeaves(onEnd: () => void): void {
+  const leaf = spawn('cat', { stdio: ['pipe', 'ignore', 'ignore'] });
+  leaf.once('error', () => undefined);
+  leaf.once('exit', onEnd);
+  leaf.unref();
+  (leaf.stdin as unknown as { unref(): void }).unref();
+}
+
 /** Ends an executor's work when Nx wants it to, or is no longer there. */
 function abortSignal(): AbortSignal {
   const controller = new AbortController();
@@ -70,6 +84,7 @@ function abortSignal(): AbortSignal {
     // Nx was killed: what runs below dies with this process
     setTimeout(() => process.exit(1), 500).unref();
   });
+  watchLeaves(abort);
   return controller.signal;
 }
 

@@ -74,6 +74,8 @@ async function execute(store: Store, action: Action, key: ActionKey, options: Ru
     const outputs = await collectOutputs(store, action, out);
     const seconds = Math.round((performance.now() - start) / 10) / 100;
     const result: ActionResult = { outputs, facts: { label, seconds } };
+    // who interrupts may have ended a part of the command only, which went on without it
+    signal?.throwIfAborted();
     await store.record(key, result);
     onEvent?.({ type: 'finished', label, key, seconds });
     return result;
