@@ -77,7 +77,12 @@ const fields: Case[] = [
   field('initramfs', 'name', initramfs, ['name'], 'renamed', ['renamed:build', 'own-initramfs:build'], {
     refuses: ['own-image:test'],
   }),
-  field('image', 'name', image, ['name'], 'renamed', ['renamed:build', 'renamed:test', 'own-image:build', 'own-image:test']),
+  field('image', 'name', image, ['name'], 'renamed', [
+    'renamed:build',
+    'renamed:test',
+    'own-image:build',
+    'own-image:test',
+  ]),
 
   // repositories
   field('repository', 'priority', 'os/overlay/repository.yaml', ['priority'], 20, [

@@ -25,12 +25,14 @@ const site = {
   data: { root: 'site', targets: { build: { outputs: ['{projectRoot}/dist'] } } },
 };
 
+/** The keys of a workspace, and the projects whose definitions are broken. */
+export interface Keys extends Evaluation {
+  readonly broken: ReadonlySet<string>;
+}
+
 /** Works out the keys of a workspace, all of them in this process. */
-export async function keysOf(
-  workspace: MutationWorkspace,
-  before?: Evaluation,
-): Promise<Evaluation & { store: Store }> {
-  const { model, root, store } = await openWorkspace(workspace.root, new Map([['site', site]]));
+export async function keysOf(workspace: MutationWorkspace, before?: Evaluation): Promise<Keys> {
+  const { model, root, store, broken } = await openWorkspace(workspace.root, new Map([['site', site]]));
   const options = { store, signal: new AbortController().signal, before, comparing: before !== undefined };
   const evaluation = await evaluate(model, root, new Map([['site', site]]), cachedTasks(model), options);
   return { ...evaluation, broken: new Set(broken.map(({ name }) => name)) };
