@@ -220,7 +220,9 @@ const fields: Case[] = [
 
   // initramfs
   field('initramfs', 'toolchain', initramfs, ['toolchain'], 'toolchain', ['own-initramfs:build']),
-  field('initramfs', 'kernel', initramfs, ['kernel'], 'own-kernel', ['own-initramfs:build']),
+  field('initramfs', 'kernel', initramfs, ['kernel'], 'own-kernel', ['own-initramfs:build'], {
+    refuses: ['own-image:test'],
+  }),
   field('initramfs', 'modules', initramfs, ['modules'], ['squashfs', 'overlay'], ['own-initramfs:build']),
   field('initramfs', 'root.label', initramfs, ['root', 'label'], 'other', ['own-initramfs:build']),
   field('initramfs', 'root.device', initramfs, ['root'], { device: '/dev/vdb' }, ['own-initramfs:build']),
@@ -230,7 +232,7 @@ const fields: Case[] = [
   // images
   field('image', 'toolchain', image, ['toolchain'], 'toolchain', imageBoth),
   field('image', 'layers', image, ['layers'], ['base'], imageBoth),
-  field('image', 'kernel', image, ['kernel'], 'own-kernel', ['own-image:test']),
+  field('image', 'kernel', image, ['kernel'], 'own-kernel', [], { refuses: ['own-image:test'] }),
   field('image', 'initramfs', image, ['initramfs'], 'initramfs', ['own-image:test']),
   field('image', 'compression.algorithm', image, ['compression', 'algorithm'], 'gzip', imageBoth),
   field('image', 'compression.level', image, ['compression', 'level'], 6, imageBoth),

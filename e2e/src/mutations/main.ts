@@ -1,27 +1,24 @@
 import { cases } from './cases.js';
 import { prove, uncoveredFields, type Verdict } from './prove.js';
-import { MutationWorkspace } from './workspace.js';
 
 const [filter = ''] = process.argv.slice(2);
-const workspace = new MutationWorkspace();
 const verdicts: Verdict[] = [];
-try {
-  for await (const verdict of prove(
-    workspace,
-    cases.filter(({ name }) => name.includes(filter)),
-  )) {
-    verdicts.push(verdict);
-    const { name, changed, right, wrong } = verdict;
-    const shown =
-      changed.length > 4 ? `${changed.slice(0, 4).join(' ')} and ${changed.length - 4} more` : changed.join(' ');
-    console.log(`${right ? 'right' : 'WRONG'}  ${name.padEnd(72)}  ${shown === '' ? 'none' : shown}`);
-    wrong.forEach((line) => {
-      console.log(`       ${line}`);
-    });
-  }
-} finally {
-  workspace.dispose();
+
+function show(verdict: Verdict): void {
+  verdicts.push(verdict);
+  const { name, changed, right, wrong } = verdict;
+  const more = changed.length > 4 ? ` and ${changed.length - 4} more` : '';
+  const shown = changed.length === 0 ? 'none' : `${changed.slice(0, 4).join(' ')}${more}`;
+  console.log(`${right ? 'right' : 'WRONG'}  ${name.padEnd(72)}  ${shown}`);
+  wrong.forEach((line) => {
+    console.log(`       ${line}`);
+  });
 }
+
+await prove(
+  cases.filter(({ name }) => name.includes(filter)),
+  show,
+);
 const uncovered = uncoveredFields();
 uncovered.forEach((field) => {
   console.log(`WRONG  no case changes ${field}`);

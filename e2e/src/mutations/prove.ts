@@ -1,8 +1,9 @@
+import { availableParallelism } from 'node:os';
 import { fieldPaths, kinds } from '@strata/definitions';
 import { cachedTasks, evaluate, openWorkspace, type Evaluation } from 'nx-strata/keys';
 import { cases, type Case } from './cases.js';
 import { withFollowers } from './graph.js';
-import type { MutationWorkspace } from './workspace.js';
+import { MutationWorkspace } from './workspace.js';
 
 /** What became of a case. */
 export interface Verdict {
@@ -74,18 +75,32 @@ export function uncoveredFields(): string[] {
     .filter((path) => !covered.has(path));
 }
 
-/** Goes through cases, one at a time, each from the same workspace. */
-export async function* prove(
-  workspace: MutationWorkspace,
-  chosen: readonly Case[],
-): AsyncGenerator<Verdict, void, undefined> {
-  const before = await keysOf(workspace);
-  for (const one of chosen) {
-    try {
+async function proveSome(queue: Case[], onVerdict: (verdict: Verdict) => void): Promise<Evaluation> {
+  const workspace = new MutationWorkspace();
+  try {
+    const before = await keysOf(workspace);
+    for (let one = queue.shift(); one !== undefined; one = queue.shift()) {
       one.apply(workspace);
-      yield verdictOf(one, before, await keysOf(workspace, before));
-    } finally {
+      onVerdict(verdictOf(one, before, await keysOf(workspace, before)));
       workspace.reset();
     }
+    return before;
+  } finally {
+    workspace.dispose();
+  }
+}
+
+/**
+ * Goes through cases, each from the same state of a workspace, in as many workspaces as there are cores; those lie in
+ * different folders, and so have to have the same keys.
+ */
+export async function prove(chosen: readonly Case[], onVerdict: (verdict: Verdict) => void): Promise<void> {
+  const queue = [...chosen];
+  const workers = Array.from({ length: Math.min(availableParallelism(), 4) }, () => proveSome(queue, onVerdict));
+  const [first, ...others] = await Promise.all(workers);
+  for (const other of others) {
+    const changed = first === undefined ? [] : changedActions(first, other);
+    const wrong = changed.map((label) => `for nothing: ${label} has another key`);
+    onVerdict({ name: 'another folder', changed, right: wrong.length === 0, wrong });
   }
 }
