@@ -15,6 +15,15 @@ describe('the example OS, from definitions to a booted image', () => {
     workspace.dispose();
   });
 
+  /** What `strata why` names as the root cause, with the lines that changed. */
+  const why = (task: string): string[] => {
+    const lines = succeed(workspace.strata('why', task)).output.trimEnd().split('\n');
+    return lines.slice(
+      0,
+      lines.findIndex((line) => line.startsWith('so ')),
+    );
+  };
+
   const succeed = (result: Outcome): Outcome => {
     if (result.status !== 0) {
       throw new Error(result.output.slice(-6000));
@@ -30,7 +39,7 @@ describe('the example OS, from definitions to a booted image', () => {
         'base:plan',
         'base:sys-apps/busybox-1.35.0',
         'base:merge',
-        'tools:app-misc/jq-1.6',
+        'tools:app-misc/jq-1.7.1',
         'tools:merge',
         'tools:build',
         'ram-os:build',
@@ -69,7 +78,11 @@ describe('the example OS, from definitions to a booted image', () => {
     'runs no emerge when a file of a tree changes',
     () => {
       workspace.append('os/tools/tree/etc/motd', 'And this was added.\n');
-      expect(succeed(workspace.test()).ran).toEqual(['tools:build', 'ram-os:build', 'ram-os:test']);
+      expect(why('tools:build')).toEqual(['os/tools/tree/etc/motd changed', '    + And this was added.']);
+      const { ran, output } = succeed(workspace.test());
+      expect(ran).toEqual(['tools:build', 'ram-os:build', 'ram-os:test']);
+      expect(output).toContain('tools:build  because os/tools/tree/etc/motd changed');
+      expect(why('ram-os:test')).toEqual(['os/tools/tree/etc/motd changed', '    + And this was added.']);
     },
     4 * minutes,
   );
@@ -78,6 +91,7 @@ describe('the example OS, from definitions to a booted image', () => {
     'notices an executable bit',
     () => {
       chmodSync(join(workspace.root, 'os/tools/tree/etc/motd'), 0o755);
+      expect(why('tools:build')).toEqual(['os/tools/tree/etc/motd changed its mode from 0644 to 0755']);
       expect(succeed(workspace.test()).ran).toEqual(['tools:build', 'ram-os:build', 'ram-os:test']);
     },
     4 * minutes,
@@ -98,7 +112,7 @@ describe('the example OS, from definitions to a booted image', () => {
       const ebuild = 'os/repository/app-misc/jq/jq-1.7.1.ebuild';
       workspace.write(
         'os/repository/app-misc/jq/files/jq-1.7.1-hello.patch',
-        'Say hello.\n\n--- a/ChangeLog\n+++ b/ChangeLog\n@@ -1,0 +1,1 @@\n+hello\n',
+        'Say hello.\n\n--- /dev/null\n+++ b/HELLO\n@@ -0,0 +1 @@\n+hello\n',
       );
       workspace.write(
         ebuild,
@@ -109,11 +123,47 @@ describe('the example OS, from definitions to a booted image', () => {
         'base:plan',
         'ram-os:build',
         'ram-os:test',
-        'tools:app-misc/jq-1.6',
+        'tools:app-misc/jq-1.7.1',
         'tools:build',
         'tools:merge',
         'tools:plan',
       ]);
+      expect(why('tools:build')).toEqual(why('ram-os:test'));
+      expect(why('ram-os:test')).toContain('os/repository/app-misc/jq/files/jq-1.7.1-hello.patch was added');
+    },
+    6 * minutes,
+  );
+
+  it(
+    'says why something would run, whatever changed',
+    () => {
+      const causeOf = (file: string, change: (text: string) => string, task = 'tools:merge'): string[] => {
+        const text = workspace.read(file);
+        workspace.write(file, change(text));
+        try {
+          return why(task);
+        } finally {
+          workspace.write(file, text);
+        }
+      };
+      const use = 'os/tools/etc-portage/package.use';
+      expect(causeOf(use, (text) => `${text}app-arch/lz4 static-libs\n`)).toEqual([
+        `${use} changed`,
+        '    + app-arch/lz4 static-libs',
+      ]);
+      workspace.write('os/tools/etc-portage/make.conf', 'CFLAGS="-O1"\n');
+      expect(why('ram-os:test')[0]).toBe('os/tools/etc-portage/make.conf was added');
+      workspace.remove('os/tools/etc-portage/make.conf');
+      expect(
+        causeOf('os/toolchain/layer.lock.yaml', (text) =>
+          text.replace(/(name: "zstd".*sha256: ")[0-9a-f]{64}/, `$1${'0'.repeat(64)}`),
+        )[0],
+      ).toMatch(
+        /^zstd_.*\.deb was sha256:[0-9a-f]{12}, is not there$|^zstd_.*\.deb was sha256:[0-9a-f]{12}, is sha256:0{12}$/,
+      );
+      expect(
+        causeOf('os/tools/layer.yaml', (text) => text.replace("mode: '0755'", "mode: '0700'"), 'tools:build'),
+      ).toEqual(['os/tools/layer.yaml: trees[0].rules[0].mode was "0755", is "0700"']);
     },
     6 * minutes,
   );
