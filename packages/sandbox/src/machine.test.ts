@@ -69,7 +69,7 @@ describe('a machine', () => {
     await scratch.dispose();
   });
 
-  const tools = ['python3', 'bwrap', 'zstd', 'flock', 'mkfifo', 'sh', 'cat', 'rm'];
+  const tools = ['python3', 'bwrap', 'zstd', 'flock', 'mkfifo', 'sync', 'sh', 'cat', 'rm'];
 
   it.each([
     ['bwrap', 'bubblewrap'],
