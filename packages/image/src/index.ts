@@ -27,6 +27,18 @@ export {
   type ComposedTree,
   type TreeRule,
 } from './compose.js';
+export {
+  compareFileSystems,
+  type Aspect,
+  type ComparedSystem,
+  type Comparison,
+  type FileChange,
+  type PackageChange,
+} from './compare/compare.js';
+export { FileSystem } from './compare/file-system.js';
+export { formatComparison, type ComparisonFormat } from './compare/format.js';
+export type { InstalledPackage } from './compare/installed-packages.js';
+export { listingAction, parseListing, type FileNode, type Listing } from './compare/listing.js';
 export { devicesOf, type Device } from './devices.js';
 export { exportFiles } from './export.js';
 export { initramfsAction, type InitramfsParameters } from './initramfs.js';

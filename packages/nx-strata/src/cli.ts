@@ -1,8 +1,9 @@
 #!/usr/bin/env node
 import { parseArgs } from 'node:util';
 import { UserError } from '@strata/definitions';
-import { formatBytes } from '@strata/image';
+import { formatBytes, formatComparison } from '@strata/image';
 import { openUserStore } from '@strata/sandbox';
+import { diff } from './diff/diff.js';
 import { cachedTasks, evaluate } from './evaluate.js';
 import { explain } from './explain.js';
 import { openWorkspace } from './open-workspace.js';
@@ -18,6 +19,12 @@ const usage = `strata: operating-system images as an Nx workspace
   strata why PROJECT:TARGET  why it ran when it last did, or would run now
       --against RUN|FILE     compared with a recorded run, or with another machine's runs
       --json                 for programs
+  strata diff A B            what differs between two layers or images: packages, files, sizes, modes
+      --all                  every file
+      --json                 for programs
+                             A, B: a project (what its last build left), PROJECT@before (the build
+                             before that), a copy of a build.json, the beginning of a digest or of a
+                             run's key
   strata runs [LABEL]        the runs that are remembered
       --export               the last run of every action, as JSON for why --against FILE
   strata store status        what the store of this user holds
@@ -86,6 +93,26 @@ async function answerWhy(
   }
 }
 
+async function answerDiff(
+  words: readonly string[],
+  options: { readonly all?: boolean | undefined; readonly json?: boolean | undefined },
+): Promise<void> {
+  const [before, after, more] = words;
+  if (before === undefined || after === undefined || more !== undefined) {
+    throw new UserError('strata diff compares two layers or images', { hint: 'strata diff A B' });
+  }
+  const difference = await diff([before, after], (line) => {
+    console.error(line);
+  });
+  if (options.json === true) {
+    console.log(JSON.stringify(difference, undefined, 2));
+    return;
+  }
+  const colours = process.stdout.isTTY && process.env['NO_COLOR'] === undefined;
+  const lines = formatComparison(difference, { names: [before, after], all: options.all === true, colours });
+  console.log(lines.join('\n'));
+}
+
 async function keys(asJson: boolean): Promise<void> {
   const { root, model, projects, store } = await openWorkspace();
   const options = { store, signal: new AbortController().signal };
@@ -125,6 +152,7 @@ try {
     options: {
       help: { type: 'boolean', short: 'h' },
       against: { type: 'string' },
+      all: { type: 'boolean' },
       export: { type: 'boolean' },
       json: { type: 'boolean' },
     },
@@ -138,6 +166,8 @@ try {
     await keys(values.json === true);
   } else if (command === 'why') {
     await answerWhy(words, values);
+  } else if (command === 'diff') {
+    await answerDiff(words, values);
   } else if (command === 'runs') {
     await runs(words, values.export === true);
   } else if (command === 'store') {
