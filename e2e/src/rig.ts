@@ -39,9 +39,10 @@ export interface Outcome {
 function outcome(status: number | null, output: string): Outcome {
   // for a task that it serves from its cache, Nx prints what the task printed then; it marks those: [local cache]
   const sections = output.split(/^> nx run /m).filter((section) => !/^\S+ +\[/.test(section));
-  const ran = sections.flatMap((section) =>
-    [...section.matchAll(/(\S+:\S+) {2}runs, log in/g)].map(([, label = '']) => label),
-  );
+  const ran = sections
+    .flatMap((section) => section.split('\n'))
+    .filter((line) => line.includes('  runs, log in '))
+    .map((line) => /(\S+:\S+) {2}runs, log in/.exec(line)?.[1] ?? line);
   return { status, output, ran };
 }
 

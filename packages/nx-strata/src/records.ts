@@ -3,7 +3,14 @@ import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/p
 import { basename, join, relative } from 'node:path';
 import { z } from 'zod';
 import type { PlacedDefinition } from '@strata/definitions';
-import { hexOf, type AbsolutePath, type Digest, type TreeEntry, type TreeManifest } from '@strata/fingerprint';
+import {
+  hexOf,
+  type AbsolutePath,
+  type Digest,
+  type ScannedTree,
+  type TreeEntry,
+  type TreeManifest,
+} from '@strata/fingerprint';
 import {
   actionKey,
   diffIdOf,
@@ -86,11 +93,18 @@ export interface RecordedDefinition {
   readonly text: string;
 }
 
+/** The project that an action belongs to, by its label. */
+function projectOf(label: string): string {
+  return label.slice(0, label.indexOf(':'));
+}
+
 /** The runs of actions that this user's store remembers. What cannot be read counts as not there. */
 export class Records {
   readonly #folder: string;
   readonly #byLabel = new Map<string, RunRecord[]>();
   readonly #foreign: RunRecord[] = [];
+  /** Trees as they are now, by the digests of their manifests. */
+  readonly #present = new Map<string, ScannedTree>();
   readonly #imported = new Map<string, TreeManifest>();
   #pruned = false;
 
@@ -128,6 +142,11 @@ export class Records {
     );
   }
 
+  /** Whether a run with a key is remembered of this workspace. */
+  has(label: string, key: string): boolean {
+    return (this.#byLabel.get(label) ?? []).some((run) => run.key === key && run.workspace === this.workspace);
+  }
+
   /** The runs of an action, the oldest first: of this workspace where there are any, else of any. */
   of(label: string): RunRecord[] {
     const runs = this.#byLabel.get(label) ?? [];
@@ -147,7 +166,8 @@ export class Records {
 
   /** The last run of each action of this workspace, for another machine to compare with. */
   export(): ExportedRecords {
-    const records = [...this.#byLabel.keys()].flatMap((label) => this.of(label).slice(-1));
+    const labels = [...this.#byLabel.keys()].filter((label) => this.definitionOf(projectOf(label)) !== undefined);
+    const records = labels.flatMap((label) => this.of(label).slice(-1));
     const manifests: ExportedRecords['manifests'] = {};
     for (const input of records.flatMap(({ inputs }) => Object.values(inputs))) {
       const entries = input.kind === 'tree' ? this.manifest(input.manifest)?.entries : undefined;
@@ -164,8 +184,10 @@ export class Records {
     const inputs: Record<string, RecordedInput> = {};
     for (const input of action.inputs) {
       inputs[input.name] = this.#describeInput(input, parts[`input ${input.name}`]);
+      if (input.kind === 'tree') {
+        this.#present.set(input.tree.manifest.digest, input.tree);
+      }
     }
-    const project = action.label.slice(0, action.label.indexOf(':'));
     return {
       schema: 1,
       label: action.label,
@@ -182,7 +204,7 @@ export class Records {
       rootfs: (action.rootfs?.lower ?? []).map(layerOf),
       inputs,
       outputs: {},
-      definition: this.definitionOf(project) ?? null,
+      definition: this.definitionOf(projectOf(action.label)) ?? null,
     };
   }
 
@@ -205,9 +227,9 @@ export class Records {
 
   /** The entries of a recorded tree; undefined where they are not kept. */
   manifest(digest: string): TreeManifest | undefined {
-    const imported = this.#imported.get(digest);
-    if (imported !== undefined) {
-      return imported;
+    const known = this.#present.get(digest)?.manifest ?? this.#imported.get(digest);
+    if (known !== undefined) {
+      return known;
     }
     try {
       const text = readFileSync(join(this.#folder, 'trees', digest.slice(7)), 'utf8');
@@ -229,10 +251,24 @@ export class Records {
   /** The content of a small file of a recorded tree; undefined where it is not kept. */
   content(digest: string): string | undefined {
     try {
-      return readFileSync(join(this.#folder, 'files', digest.slice(7)), 'utf8');
+      return readFileSync(this.#presentFile(digest) ?? join(this.#folder, 'files', digest.slice(7)), 'utf8');
     } catch {
       return undefined;
     }
+  }
+
+  /** A small text file with a digest, in a tree that lies in the workspace now. */
+  #presentFile(digest: string): string | undefined {
+    for (const { root, manifest } of this.#present.values()) {
+      const found = manifest.entries.find(
+        (entry) => entry.type === 'file' && entry.digest === digest && entry.size <= keptFileSize,
+      );
+      if (found !== undefined) {
+        const path = join(root, found.path);
+        return readFileSync(path).includes(0) ? undefined : path;
+      }
+    }
+    return undefined;
   }
 
   /** Deletes what is too old, and what no record needs any more. */

@@ -78,7 +78,7 @@ export class WorkingServices implements Services {
       force: process.env['STRATA_FORCE'] === 'true',
     });
     // what another process or an older Strata made is remembered too, so that a later run has something to be compared with
-    if (outcome.ran || !records.of(action.label).some(({ key }) => key === outcome.key)) {
+    if (outcome.ran || !records.has(action.label, outcome.key)) {
       await records.add(label, action, outcome);
     }
     return outcome.result.outputs;

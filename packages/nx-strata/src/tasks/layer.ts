@@ -106,7 +106,10 @@ export async function planOf(task: Task, placed: PlacedDefinition): Promise<Plan
   const artifact = pick((await task.output(placed.name, 'plan')).outputs, 'plan.json');
   const text = await task.services.text(artifact);
   if (text === undefined) {
-    throw new Error(`the plan of ${placed.name} is not made`);
+    throw new UserError(`the plan of ${placed.name} is not made: its toolchain changed, and is not built`, {
+      place: placed.place([]),
+      hint: `build it first: npx nx run ${task.model.toolchain(placed)}:build`,
+    });
   }
   return parsePlan(text);
 }
