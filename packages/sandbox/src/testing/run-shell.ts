@@ -9,7 +9,15 @@ import { UserError } from '@strata/definitions';
 import { absolutePath, parseDigest } from '@strata/fingerprint';
 import type { Descriptor, Store } from '@strata/store';
 import { z } from 'zod';
-import { layerMediaType, openUserStore, packScript, runAction, scriptInput, type LayerDescriptor } from '../index.js';
+import {
+  ActionFailed,
+  layerMediaType,
+  openUserStore,
+  packScript,
+  runAction,
+  scriptInput,
+  type LayerDescriptor,
+} from '../index.js';
 import { unpackedLayer } from '../layers.js';
 
 const parametersSchema = z.object({
@@ -72,6 +80,7 @@ console.log(
   JSON.stringify(
     await main().catch((error: unknown) => ({
       error: error instanceof UserError ? error.lines : String(error),
+      ...(error instanceof ActionFailed ? { undeclared: error.undeclared } : {}),
     })),
   ),
 );
