@@ -48,6 +48,10 @@ describe('an undeclared read', () => {
       expect(lines.at(-1)).toMatch(
         /^hint: declare os\/other-project\/file under `trees` of the layer \(\{ source: \.\.\/other-project, target: … \}/,
       );
+      workspace.write('os/reading/read.sh', '[ -f ../other-project/file ] || exit 1\n');
+      expect(complaint('reading:build')).toContain(
+        '  | it asked for files of the workspace that it does not declare: os/other-project/file',
+      );
       layer('trees: [{ source: ../other-project, target: /srv/other }]\n');
       workspace.write('os/reading/read.sh', 'mkdir -p "$ROOT/etc"; cat "$ROOT/srv/other/file" > "$ROOT/etc/copied"\n');
       const { status, output } = workspace.nx(['run', 'reading:build', '--outputStyle=static']);

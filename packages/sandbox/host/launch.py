@@ -19,6 +19,7 @@ import sys
 from typing import NoReturn
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from calls import watch_calls  # noqa: E402
 from machine import (  # noqa: E402
     CLONE_NEWNET,
     CLONE_NEWNS,
@@ -148,6 +149,8 @@ def become_sandbox(spec: dict) -> NoReturn:
     if spec["ownNetwork"]:
         bring_up_loopback()
         watch_names(spec["refusedNames"])
+    if "missedPaths" in spec:
+        watch_calls(spec["missedPaths"])
     os.execve(bwrap, ["bwrap", "--args", str(arguments), "--", *spec["argv"]], {})
 
 

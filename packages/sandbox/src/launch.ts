@@ -38,6 +38,8 @@ export interface SandboxSpec {
   readonly ownNetwork: boolean;
   /** The file that takes the host names which were asked for there, one a line, as `host/network.py` notes them. */
   readonly refusedNames: AbsolutePath;
+  /** The file that takes the paths which are looked up in vain, as `host/calls.py` notes them: slow, for a second look. */
+  readonly missedPaths?: AbsolutePath;
   /** Options of bubblewrap. */
   readonly bwrap: readonly string[];
 }

@@ -21,6 +21,8 @@ export type Runnable = Pick<
 export interface PrepareOptions {
   readonly network?: boolean;
   readonly terminal?: boolean;
+  /** The file that is to take the paths which are looked up in vain. */
+  readonly missedPaths?: AbsolutePath;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -169,6 +171,7 @@ export async function prepare(
     keepGroups: devices.length > 0,
     ownNetwork: options.network !== true,
     refusedNames,
+    ...(options.missedPaths === undefined ? {} : { missedPaths: options.missedPaths }),
     bwrap,
   };
   return { spec, out, refusedNames };

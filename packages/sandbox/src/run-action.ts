@@ -10,6 +10,7 @@ import { launchAction } from './launch-action.js';
 import { launchCommand } from './launch.js';
 import { collectOutputs } from './outputs.js';
 import { prepare } from './prepare.js';
+import { withSecondLook } from './second-look.js';
 import type { Action, ActionEvent, ActionOutcome } from './types.js';
 import { UndeclaredReads, type Surroundings } from './undeclared.js';
 
@@ -73,7 +74,11 @@ async function execute(store: Store, action: Action, key: ActionKey, options: Ru
     const start = performance.now();
     const command = await launchCommand(spec, scratch.path);
     const reads = new UndeclaredReads(action, options.surroundings);
-    await launchAction({ label, command, log, scratch: scratch.path, reads, refusedNames, signal, onEvent });
+    try {
+      await launchAction({ label, command, log, scratch: scratch.path, reads, refusedNames, signal, onEvent });
+    } catch (error) {
+      throw await withSecondLook(error, performance.now() - start, { store, action, reads, signal });
+    }
     await requireUnchanged(watch, label);
     const outputs = await collectOutputs(store, action, out);
     const seconds = Math.round((performance.now() - start) / 10) / 100;

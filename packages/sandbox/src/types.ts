@@ -73,6 +73,11 @@ export interface Action {
    * say what was asked for in vain.
    */
   readonly homes?: readonly string[];
+  /**
+   * Whether it is worth a second look where it fails at once and did not say what is missing: it runs what a user wrote, and
+   * it may run twice. Not in the key.
+   */
+  readonly secondLook?: boolean;
 }
 
 /** Everything that can happen while an action is asked for. */

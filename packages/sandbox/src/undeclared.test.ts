@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { absolutePath, scanTree } from '@strata/fingerprint';
@@ -96,6 +96,32 @@ describe('what an action asks for and does not declare', () => {
     expect(await paths('HOME=/x; cat ~/.netrc || true', { environment: { HOME: '/x' } })).toEqual(['home: ~/.netrc']);
   });
 
+  it('is found by a second look where the programs say nothing, and the action is worth one', async () => {
+    const { workspaceRoot } = surroundings;
+    const script = `
+      test ! -e ../other/file -a ! -e '${workspaceRoot}/os/tools/tree/kept' -a ! -e '${workspaceRoot}/gone'
+      (cat /etc/hostname || cat < /etc/gone || cat ../gone) 2> /dev/null || true
+      python3 -c 'import os; os.path.exists("/etc/passwd/x"); os.stat("/usr")'`;
+    expect(await paths(script)).toEqual([]);
+    expect(await paths(script, { secondLook: true })).toEqual([
+      ...(existsSync('/etc/hostname') ? ['etc: /etc/hostname'] : []),
+      'workspace: os/other/file',
+      'workspace: os/tools/tree/kept',
+    ]);
+  });
+
+  it('is not looked for again once something was noticed, and tells of the first run', async () => {
+    const script = 'cat /etc/hostname || true; test ! -e ../other/file';
+    expect(await paths(script, { secondLook: true })).toEqual(['etc: /etc/hostname']);
+    const lines: string[] = [];
+    const failed = rig.run(rig.shell('echo once; exit 7', { secondLook: true }), {
+      surroundings,
+      onEvent: (event) => event.type === 'line' && lines.push(event.line),
+    });
+    await expect(failed).rejects.toMatchObject({ outcome: 'status 7', lastLines: ['once'] });
+    expect(lines).toEqual(['once']);
+  });
+
   it('is each host, even if the program says nothing about it', async () => {
     const script = `${lookUp('Example.org', 'deep.example.net', 'localhost', 'strata', 'example.org')}
       echo 'curl: (7) Failed to connect to 192.0.2.7 port 80 after 0 ms'`;
@@ -120,10 +146,10 @@ describe('what an action asks for and does not declare', () => {
     const outcome = await rig.outcome(`cat /etc/hostname || true; ${lookUp('example.org')}; exit 1`, false, {
       subordinateIds: 65536,
     });
-    expect(outcome.undeclared).toEqual({
-      paths: [{ place: 'etc', path: '/etc/hostname' }],
-      hosts: ['example.org'],
-    });
+    const paths = [{ place: 'etc', path: '/etc/hostname' }];
+    expect(outcome.undeclared).toEqual({ paths, hosts: ['example.org'] });
+    const quiet = await rig.outcome('cat /etc/hostname 2> /dev/null', false, { subordinateIds: 65536 });
+    expect(quiet.undeclared).toEqual({ paths: existsSync('/etc/hostname') ? paths : [], hosts: [] });
   });
 
   it('does not matter where the action succeeds', async () => {

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, isAbsolute, join, normalize, relative } from 'node:path';
@@ -21,9 +21,10 @@ export interface UndeclaredPath {
  * What an action asked for, and did not get since it did not declare it. It is what could be noticed:
  *
  * - Paths are read from what its programs print when they do not find one, in words that are known. What asks silently
- *   (`test -e`, `2> /dev/null`), says it in other words, another language, or into a file of its own is not noticed.
- *   Watching the system calls would see that too, and was measured to make an action of many small programs between two
- *   and five times slower; nothing else sees a look-up of what is not there.
+ *   (`test -e`, `2> /dev/null`), or says it in other words, another language, or into a file of its own, is noticed by a
+ *   second look only ({@link Action.secondLook}), which sees the system calls, of short actions; there, paths count that
+ *   this machine has. Calls of every action are not watched, since that was measured to make one of many small programs
+ *   between two and five times slower; nothing else sees a look-up of what is not there.
  * - Relative paths count where the workspace has them, seen from the project's folder or the workspace's.
  * - Hosts are those that nobody answered for, whatever asked and whether or not it said so, where it asks the resolver of
  *   127.0.0.1; besides those that programs complain about: addresses, what a `resolv.conf` of another root led elsewhere.
@@ -44,6 +45,9 @@ export interface Surroundings {
 
 /** More are no help, and a program that looks everywhere fills no screen. */
 const most = 20;
+
+/** What the C library looks up for every program, and does without. */
+const ofLibrary = /^\/etc\/(?:ld\.so\.|nsswitch\.conf$|localtime$|host\.conf$|gai\.conf$|locale\.alias$)/;
 
 const insidePrefix = '/strata/in/';
 const local = /^(?:localhost|strata|127\..*|::1|0\.0\.0\.0|ip6-.*)$/;
@@ -107,17 +111,42 @@ export class UndeclaredReads {
     }
   }
 
-  /** All that was noticed. `refusedNames` is the file in which the sandbox notes hosts. */
-  async all(refusedNames: AbsolutePath): Promise<Undeclared> {
-    const names = await readFile(refusedNames, 'utf8').catch(() => '');
-    for (const name of names.split('\n')) {
-      this.#addHost(name);
+  /** A path that was really looked up in vain: programs look for much, so that it counts where the machine has it. */
+  takeMissed(path: string): void {
+    const placed = path.includes('/__pycache__/') ? undefined : this.#placed(path);
+    if (placed !== undefined && this.#paths.size < most && this.#isOnMachine(placed)) {
+      this.#paths.set(`${placed.place} ${placed.path}`, placed);
     }
+  }
+
+  #isOnMachine({ place, path }: UndeclaredPath): boolean {
+    switch (place) {
+      case 'workspace':
+        return existsSync(join(this.surroundings?.workspaceRoot ?? '', path));
+      case 'etc':
+        return !ofLibrary.test(path) && existsSync(path);
+      case 'home':
+        // folders are where programs look for settings of their own
+        return statSync(join(this.#home, path.slice(2)), { throwIfNoEntry: false })?.isFile() === true;
+    }
+  }
+
+  /** All that was noticed. */
+  get noticed(): Undeclared {
     const order = (first: string, second: string): number => (first < second ? -1 : 1);
     return {
       paths: [...this.#paths.values()].sort((first, second) => order(first.path, second.path)),
       hosts: [...this.#hosts].sort(order),
     };
+  }
+
+  /** All that was noticed, with the hosts that the sandbox noted in a file. */
+  async all(refusedNames: AbsolutePath): Promise<Undeclared> {
+    const names = await readFile(refusedNames, 'utf8').catch(() => '');
+    for (const name of names.split('\n')) {
+      this.#addHost(name);
+    }
+    return this.noticed;
   }
 
   #addHost(host: string): void {

@@ -48,6 +48,7 @@ async function main(): Promise<unknown> {
       ...(packs ? { rootfs: { lower: [] } } : {}),
       inputs: [scriptInput('pack.py', packScript)],
       argv: ['sh', '-euc', packs ? `${script}\npython3 /strata/in/bin/pack.py delta --upper /strata/upper` : script],
+      secondLook: true,
       outputs: packs ? { 'layer.tar.zst': layerMediaType } : {},
     },
     {
