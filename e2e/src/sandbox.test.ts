@@ -51,19 +51,48 @@ describe('an action in the sandbox', () => {
   };
 
   it('sees the toolchain and what was declared, and nothing of the machine', async () => {
+    writeFileSync(join(folder, 'file'), '');
     const script = `
-      echo host $(hostname)
-      ls /work /home /root /var/tmp 2> /dev/null | grep -v : || true
-      env | sort
-      test ! -e ${folder} && echo hidden
-      grep -c . /proc/net/route || true
-      cat /sys/class/net/*/operstate 2> /dev/null | sort -u || true`;
-    process.env['STRATA_LEAK'] = 'leaked';
-    const printed = await lines(shell(script));
-    expect(printed).toContain('host strata');
-    expect(printed).toContain('hidden');
-    expect(printed.join('\n')).not.toContain('leaked');
-    expect(printed).toContain('TZ=UTC');
+      hostname; cat /etc/hostname 2> /dev/null || echo no name of the machine; env | sort
+      ls -A /home /var/tmp /tmp /run /sys /strata/in 2> /dev/null | grep -v :$ | grep . || echo nothing
+      for path in ${folder} ${process.cwd()} ${process.execPath} ${process.env['HOME'] ?? '/root'}/.npmrc; do
+        test ! -e $path || echo "sees $path"
+      done
+      wc -l < /proc/net/route; wc -c < /etc/resolv.conf`;
+    const before = { ...process.env };
+    Object.assign(process.env, { STRATA_LEAK: 'leaked', HOSTNAME: 'leaked', TZ: 'Asia/Tokyo' });
+    const printed = await lines(shell(script, { environment: { OWN: '1' } })).finally(() => {
+      process.env = before;
+    });
+    expect(printed).toEqual([
+      ...['strata', 'no name of the machine'],
+      ...['HOME=/tmp', 'LC_ALL=C.UTF-8', 'OWN=1'],
+      'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+      ...['PWD=/strata/tmp', 'SOURCE_DATE_EPOCH=1700000000', 'TZ=UTC'],
+      ...['nothing', '1', '0'],
+    ]);
+  });
+
+  it('sees the /usr and /etc of its toolchain, file by file, and not those of the machine', async () => {
+    const layers = toolchain('vm-toolchain');
+    expect(layers).toHaveLength(1);
+    const script = `
+      list() { cd "$1"; find usr etc bin lib sbin opt root var/lib -printf '%p %y %m %U:%G %s %T@ %l\\n' | sort; }
+      list / > /strata/tmp/seen; list /strata/in/toolchain > /strata/tmp/declared
+      test $(wc -l < /strata/tmp/seen) -gt 1000; diff /strata/tmp/declared /strata/tmp/seen || true`;
+    const inputs = layers.map((layer) => ({ kind: 'layer' as const, name: 'toolchain', layer }));
+    const differences = await lines(shell(script, { inputs }));
+    expect(
+      differences.filter((line) => !/^[<>] etc(\/(hosts|resolv\.conf))? |^[\d,]+[acd][\d,]+$|^---$/.test(line)),
+    ).toEqual([]);
+  });
+
+  it('leaves the same times whenever it runs', async () => {
+    const layer = await pack([], 'mkdir folder; echo now > folder/file; ln -s file folder/link');
+    const script = 'cd /strata/in/made; stat -c %Y folder folder/file folder/link';
+    expect(await lines(shell(script, { inputs: [{ kind: 'layer', name: 'made', layer }] }))).toEqual([
+      ...['1700000000', '1700000000', '1700000000'],
+    ]);
   });
 
   it('has no network', async () => {

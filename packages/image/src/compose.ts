@@ -63,6 +63,7 @@ export function composeAction(parameters: ComposeParameters): Action {
       ...scripts.map(({ name, path }, index): Input => ({ kind: 'file', name: `scripts/${index}/${name}`, path })),
     ],
     argv: ['python3', '-B', '/strata/in/bin/compose.py'],
+    secondLook: scripts.length > 0,
     outputs: { 'layer.tar.zst': layerMediaType },
   };
 }

@@ -1,6 +1,7 @@
 import { UserError } from '@strata/definitions';
 import { ActionFailed, InputChanged } from '@strata/sandbox';
 import { storeRoot } from '@strata/store';
+import { explainUndeclared, type FailedTask } from './explain-undeclared.js';
 
 /** Whether something failed, however far below, since there was no more room: the message above would mislead. */
 function isFull(error: unknown): boolean {
@@ -13,8 +14,24 @@ function isFull(error: unknown): boolean {
   return false;
 }
 
-/** The lines that tell a user why something failed. Anything that is no mistake of the user keeps its stack trace. */
-export function explain(error: unknown): string[] {
+function explainAction(error: ActionFailed, task: FailedTask | undefined): string[] {
+  const { report, lastLines, log, label, outcome, undeclared } = error;
+  const help = explainUndeclared(undeclared, task);
+  const details = [...(report === undefined ? lastLines : (report.details ?? [])), ...(help?.details ?? [])];
+  const hints = [help?.hint, report?.hint].filter((hint) => hint !== undefined).join('; else ');
+  return [
+    report === undefined ? `error: ${label} failed (${outcome})` : `error: ${label}: ${report.message}`,
+    ...details.map((line) => `  | ${line}`),
+    hints === '' ? `hint: the full log is ${log}` : `hint: ${hints} (the full log is ${log})`,
+  ];
+}
+
+/**
+ * The lines that tell a user why something failed. Anything that is no mistake of the user keeps its stack trace.
+ *
+ * @param task what failed, where that is known: for hints that name a field of its definition
+ */
+export function explain(error: unknown, task?: FailedTask): string[] {
   if (isFull(error)) {
     return new UserError(`the file system of ${storeRoot(process.env)} is full`, {
       hint: 'free some space there, run `strata store clear`, or set STRATA_STORE to a folder with more room',
@@ -24,18 +41,7 @@ export function explain(error: unknown): string[] {
     return error.lines;
   }
   if (error instanceof ActionFailed) {
-    const { report, lastLines, log, label, outcome } = error;
-    return report === undefined
-      ? [
-          `error: ${label} failed (${outcome})`,
-          ...lastLines.map((line) => `  | ${line}`),
-          `hint: the full log is ${log}`,
-        ]
-      : [
-          `error: ${label}: ${report.message}`,
-          ...(report.details ?? []).map((line) => `  | ${line}`),
-          `hint: ${report.hint ?? 'see its log'} (the full log is ${log})`,
-        ];
+    return explainAction(error, task);
   }
   if (error instanceof InputChanged) {
     return [`error: ${error.message}`, 'hint: run it again, and leave its inputs alone meanwhile'];

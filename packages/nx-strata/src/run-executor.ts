@@ -6,6 +6,7 @@ import { openUserStore } from '@strata/sandbox';
 import { z } from 'zod';
 import { dependencies } from './cycles.js';
 import { explain } from './explain.js';
+import type { FailedTask } from './explain-undeclared.js';
 import { Model, pluginOptionNames, pluginOptionsSchema, type PluginOptions, type TargetName } from './model.js';
 import { produce } from './produce.js';
 import { definitionsOf, readWorkspace, type ReadWorkspace } from './read-workspace.js';
@@ -100,6 +101,7 @@ export async function runExecutor(
     environment: process.env,
     isTerminal: process.stdout.isTTY,
   });
+  let task: FailedTask | undefined;
   try {
     const { plugin, definition } = executorOptionsSchema.parse(rawOptions);
     const options = parsePluginOptions(plugin);
@@ -121,16 +123,17 @@ export async function runExecutor(
     if (placed === undefined) {
       throw new Error(`${definition} is no definition of this workspace`);
     }
+    task = { kind: placed.definition.kind, target, root: placed.root };
     const store = await openUserStore();
     const workspaceRoot = absolutePath(context.root);
     const records = await Records.open(store, workspaceRoot, definitionReader(workspaceRoot, workspace.good));
-    const services = new WorkingServices({ store, reporter, records, signal });
+    const services = new WorkingServices({ workspaceRoot, store, reporter, records, signal });
     const nodes = new Map(Object.entries(context.projectGraph.nodes));
     const environment = { workspaceRoot, store, services, reporter, signal, projects: nodes };
     await new Tasks(model, environment, produce).run({ project: placed.name, target });
     return { success: true };
   } catch (error) {
-    for (const line of explain(error)) {
+    for (const line of explain(error, task)) {
       reporter.line(line);
     }
     return { success: false };

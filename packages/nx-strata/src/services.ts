@@ -1,4 +1,5 @@
-import type { Digest } from '@strata/fingerprint';
+import { join } from 'node:path';
+import { absolutePath, type AbsolutePath, type Digest } from '@strata/fingerprint';
 import { DebianSourceMirror, fetchLocked, makeSeed, type Lock, type LockedFiles } from '@strata/image';
 import { fetchDistfiles, fetchGit, fetchTarball, type WantedDistfile } from '@strata/portage';
 import { actionKey, runAction, type Action, type Progress, type SeedRoot } from '@strata/sandbox';
@@ -12,6 +13,8 @@ export interface Client {
   /** `project:target` */
   readonly label: string;
   readonly project: string;
+  /** Folder of the project, relative to the workspace. */
+  readonly folder: string;
 }
 
 /** A source of locked Debian packages. */
@@ -45,6 +48,7 @@ export interface Services {
 
 /** What doing needs. */
 export interface WorkingOptions {
+  readonly workspaceRoot: AbsolutePath;
   readonly store: Store;
   readonly reporter: Reporter;
   readonly records: Records;
@@ -57,10 +61,10 @@ export class WorkingServices implements Services {
 
   async action(
     action: Action,
-    { label }: Client,
+    { label, folder }: Client,
     onProgress?: (progress: Progress) => void,
   ): Promise<ActionResult['outputs']> {
-    const { store, reporter, records, signal } = this.options;
+    const { workspaceRoot, store, reporter, records, signal } = this.options;
     const outcome = await runAction(store, action, {
       signal,
       onEvent: (event) => {
@@ -75,6 +79,7 @@ export class WorkingServices implements Services {
           void this.#sayWhy(action, label);
         }
       },
+      surroundings: { workspaceRoot, folder: absolutePath(join(workspaceRoot, folder)) },
       force: process.env['STRATA_FORCE'] === 'true',
     });
     // what another process or an older Strata made is remembered too, so that a later run has something to be compared with

@@ -155,7 +155,7 @@ export class Task {
 
   /** Who asks, where this task asks for a service. */
   get client(): Client {
-    return { label: this.label, project: this.placed.name };
+    return { label: this.label, project: this.placed.name, folder: this.placed.root };
   }
 
   /**

@@ -19,7 +19,9 @@ import sys
 from typing import NoReturn
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from calls import watch_calls  # noqa: E402
 from machine import (  # noqa: E402
+    CLONE_NEWNET,
     CLONE_NEWNS,
     CLONE_NEWPID,
     EXIT_MACHINE,
@@ -32,6 +34,7 @@ from machine import (  # noqa: E402
     mount,
 )
 from namespace import die_with_parent, enter_user_namespace, explain_no_namespace  # noqa: E402
+from network import bring_up_loopback, watch_names  # noqa: E402
 from overlay import keeps_attributes, mount_part_of_tree, overlay  # noqa: E402
 
 # what programs expect, and less than the hard limit of any machine
@@ -143,6 +146,11 @@ def become_sandbox(spec: dict) -> NoReturn:
     with open(arguments, "wb", closefd=False) as file:
         file.write(b"".join(os.fsencode(word) + b"\0" for word in spec["bwrap"]))
     os.lseek(arguments, 0, os.SEEK_SET)
+    if spec["ownNetwork"]:
+        bring_up_loopback()
+        watch_names(spec["refusedNames"])
+    if "missedPaths" in spec:
+        watch_calls(spec["missedPaths"])
     os.execve(bwrap, ["bwrap", "--args", str(arguments), "--", *spec["argv"]], {})
 
 
@@ -152,7 +160,8 @@ def main() -> None:
     with open(sys.argv[1], encoding="utf-8") as file:
         spec = json.load(file)
     leave_nothing_of_the_caller()
-    enter_user_namespace(CLONE_NEWNS, parent, spec["keepGroups"])
+    own_network = CLONE_NEWNET if spec.get("ownNetwork") else 0
+    enter_user_namespace(CLONE_NEWNS | own_network, parent, spec["keepGroups"])
     try:
         mount("none", "/", "none", MS_REC_PRIVATE, "")
     except PermissionError as error:

@@ -1,4 +1,5 @@
 import type { AbsolutePath } from '@strata/fingerprint';
+import type { Undeclared } from './undeclared.js';
 
 /** The command of an action ended with another status than 0, or was killed. */
 export class ActionFailed extends Error {
@@ -11,6 +12,7 @@ export class ActionFailed extends Error {
     readonly log: AbsolutePath,
     /** What a script of ours said about a mistake of the user, by printing `::strata-error:: {json}`. */
     readonly report: ErrorReport | undefined,
+    readonly undeclared: Undeclared,
   ) {
     super(`${label} failed (${outcome})`);
     this.name = 'ActionFailed';

@@ -18,4 +18,5 @@ export { diffIdAnnotation, diffIdOf, layerMediaType, unpackedLayer } from './lay
 export { type Runnable } from './prepare.js';
 export { runAction, type RunOptions } from './run-action.js';
 export { packScript, scriptInput } from './scripts.js';
+export type { Place, Surroundings, Undeclared, UndeclaredPath } from './undeclared.js';
 export { openUserStore, removeInNamespace } from './user-store.js';

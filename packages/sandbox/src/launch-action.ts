@@ -7,6 +7,7 @@ import { LinePipe } from './line-pipe.js';
 import { LogFile } from './log-file.js';
 import { parseErrorReport, parseProgress } from './report.js';
 import type { ActionEvent } from './types.js';
+import type { UndeclaredReads } from './undeclared.js';
 
 /** What the last lines of a failed action are good for is to be read at one glance. */
 const lastLineCount = 25;
@@ -18,6 +19,10 @@ export interface LaunchedAction {
   readonly log: AbsolutePath;
   /** A folder of this run's own. */
   readonly scratch: AbsolutePath;
+  /** Takes what the command prints. */
+  readonly reads: UndeclaredReads;
+  /** Where the sandbox notes the host names that were asked for in vain. */
+  readonly refusedNames: AbsolutePath;
   readonly signal?: AbortSignal | undefined;
   readonly onEvent?: ((event: ActionEvent) => void) | undefined;
 }
@@ -45,6 +50,7 @@ class Listener {
       this.report = report;
       return;
     }
+    this.action.reads.take(line);
     this.lastLines.push(line);
     if (this.lastLines.length > lastLineCount) {
       this.lastLines.shift();
@@ -128,7 +134,8 @@ export async function launchAction(action: LaunchedAction): Promise<void> {
   if (end.status !== 0) {
     signal?.throwIfAborted();
     const outcome = end.status === undefined ? `killed by ${end.killedBy ?? 'a signal'}` : `status ${end.status}`;
-    throw machineError(end) ?? new ActionFailed(label, outcome, listener.lastLines, log, listener.report);
+    const undeclared = await action.reads.all(action.refusedNames);
+    throw machineError(end) ?? new ActionFailed(label, outcome, listener.lastLines, log, listener.report, undeclared);
   }
   if (file.failure !== undefined) {
     throw file.failure;

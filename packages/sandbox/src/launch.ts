@@ -34,6 +34,12 @@ export interface SandboxSpec {
   readonly etc: Readonly<Record<string, string>>;
   /** Whether the groups of the user go along, which may be needed to open a device. */
   readonly keepGroups: boolean;
+  /** Whether the network is one of its own, with nothing in it. */
+  readonly ownNetwork: boolean;
+  /** The file that takes the host names which were asked for there, one a line, as `host/network.py` notes them. */
+  readonly refusedNames: AbsolutePath;
+  /** The file that takes the paths which are looked up in vain, as `host/calls.py` notes them: slow, for a second look. */
+  readonly missedPaths?: AbsolutePath;
   /** Options of bubblewrap. */
   readonly bwrap: readonly string[];
 }

@@ -4,20 +4,12 @@ import { dirname, join, relative } from 'node:path';
 import { absolutePath, type AbsolutePath } from '@strata/fingerprint';
 import type { Store } from '@strata/store';
 import { isSeed } from './action-key.js';
+import { baseEnvironment } from './environment.js';
 import { etcFiles } from './etc.js';
 import type { SandboxSpec } from './launch.js';
 import { unpackedLayer, unpackedLayers } from './layers.js';
 import { undeclaredPaths } from './tree-parts.js';
 import type { Action, Input } from './types.js';
-
-/** The environment of every action; an action adds to it. */
-const baseEnvironment: Readonly<Record<string, string>> = {
-  PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
-  HOME: '/tmp',
-  LC_ALL: 'C.UTF-8',
-  TZ: 'UTC',
-  SOURCE_DATE_EPOCH: '1700000000',
-};
 
 /** What an action may see and do, before where its inputs lie is known. */
 export type Runnable = Pick<
@@ -29,6 +21,8 @@ export type Runnable = Pick<
 export interface PrepareOptions {
   readonly network?: boolean;
   readonly terminal?: boolean;
+  /** The file that is to take the paths which are looked up in vain. */
+  readonly missedPaths?: AbsolutePath;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -37,6 +31,8 @@ export interface Prepared {
   readonly spec: SandboxSpec;
   /** The folder that is `/strata/out` inside. */
   readonly out: AbsolutePath;
+  /** Where the host names will be that it asked for in vain; no file where there are none. */
+  readonly refusedNames: AbsolutePath;
 }
 
 type Part = SandboxSpec['parts'][number];
@@ -105,7 +101,6 @@ function bwrapOptions(action: Runnable, mounts: AbsolutePath, options: PrepareOp
   return [
     '--unshare-ipc',
     '--unshare-pid',
-    ...(options.network === true ? [] : ['--unshare-net']),
     '--unshare-uts',
     '--unshare-cgroup-try',
     ...['--hostname', 'strata'],
@@ -164,6 +159,7 @@ export async function prepare(
     bwrap.push('--bind', action.jobserver, '/strata/jobserver');
   }
   bwrap.push('--chdir', '/strata/tmp');
+  const refusedNames = absolutePath(join(scratch, 'refused-names'));
   const spec: SandboxSpec = {
     argv: action.argv,
     mounts,
@@ -173,7 +169,10 @@ export async function prepare(
     parts,
     etc: await etcFiles(options.network === true),
     keepGroups: devices.length > 0,
+    ownNetwork: options.network !== true,
+    refusedNames,
+    ...(options.missedPaths === undefined ? {} : { missedPaths: options.missedPaths }),
     bwrap,
   };
-  return { spec, out };
+  return { spec, out, refusedNames };
 }

@@ -10,7 +10,9 @@ import { launchAction } from './launch-action.js';
 import { launchCommand } from './launch.js';
 import { collectOutputs } from './outputs.js';
 import { prepare } from './prepare.js';
+import { withSecondLook } from './second-look.js';
 import type { Action, ActionEvent, ActionOutcome } from './types.js';
+import { UndeclaredReads, type Surroundings } from './undeclared.js';
 
 /** How an action is asked for. */
 export interface RunOptions {
@@ -18,6 +20,8 @@ export interface RunOptions {
   readonly onEvent?: ((event: ActionEvent) => void) | undefined;
   /** Runs the command even if its result is known: to see whether it makes the same bytes again. */
   readonly force?: boolean;
+  /** What the action lies in, for {@link ActionFailed.undeclared}. Without it, no paths of a workspace are among that. */
+  readonly surroundings?: Surroundings | undefined;
 }
 
 function artifactsOf(action: Action): Descriptor[] {
@@ -61,7 +65,7 @@ async function execute(store: Store, action: Action, key: ActionKey, options: Ru
   }
   const scratch = await store.scratch();
   try {
-    const { spec, out } = await prepare(store, action, scratch.path, { signal });
+    const { spec, out, refusedNames } = await prepare(store, action, scratch.path, { signal });
     // a wait for the lock, or for layers to be unpacked, may have been long
     await requireUnchanged(watch, label);
     signal?.throwIfAborted();
@@ -69,7 +73,12 @@ async function execute(store: Store, action: Action, key: ActionKey, options: Ru
     onEvent?.({ type: 'started', label, key, log });
     const start = performance.now();
     const command = await launchCommand(spec, scratch.path);
-    await launchAction({ label, command, log, scratch: scratch.path, signal, onEvent });
+    const reads = new UndeclaredReads(action, options.surroundings);
+    try {
+      await launchAction({ label, command, log, scratch: scratch.path, reads, refusedNames, signal, onEvent });
+    } catch (error) {
+      throw await withSecondLook(error, performance.now() - start, { store, action, reads, signal });
+    }
     await requireUnchanged(watch, label);
     const outputs = await collectOutputs(store, action, out);
     const seconds = Math.round((performance.now() - start) / 10) / 100;

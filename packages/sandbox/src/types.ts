@@ -68,6 +68,16 @@ export interface Action {
   readonly jobserver?: AbsolutePath | undefined;
   /** Hints that may not reach the bytes and are not in the key, as variables of the environment: job counts. */
   readonly hints?: Readonly<Record<string, string>>;
+  /**
+   * Folders inside that programs find as their HOME, besides the one of the environment. Not in the key: it only helps to
+   * say what was asked for in vain.
+   */
+  readonly homes?: readonly string[];
+  /**
+   * Whether it is worth a second look where it fails at once and did not say what is missing: it runs what a user wrote, and
+   * it may run twice. Not in the key.
+   */
+  readonly secondLook?: boolean;
 }
 
 /** Everything that can happen while an action is asked for. */

@@ -6,6 +6,7 @@ import { bootstrapAction, composeAction, tarballAction, type ComposedTree, type 
 import { mergeAction, parsePlan, planAction, shimsFolder, type Plan, type PlannedRepository } from '@strata/portage';
 import { ActionFailed, type Action, type LayerDescriptor, type LayerStack } from '@strata/sandbox';
 import type { Descriptor } from '@strata/store';
+import { explainUndeclared } from '../explain-undeclared.js';
 import { asLayer, type TaskOutput } from '../task-output.js';
 import { pick, type Task } from '../tasks.js';
 import { repositoryTree } from './repository.js';
@@ -58,10 +59,11 @@ export async function planLayer(task: Task): Promise<TaskOutput> {
   } catch (error) {
     if (error instanceof ActionFailed && error.report !== undefined) {
       const { message, hint, details } = error.report;
+      const help = explainUndeclared(error.undeclared, { kind: 'layer', target: 'plan', root: placed.root });
       throw new UserError(message, {
         place: placed.place(['packages']),
-        details: details ?? [],
-        hint: hint ?? `see ${error.log}`,
+        details: [...(details ?? []), ...(help?.details ?? [])],
+        hint: [help?.hint, hint ?? `see ${error.log}`].filter((one) => one !== undefined).join('; else '),
         cause: error,
       });
     }

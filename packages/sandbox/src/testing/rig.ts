@@ -40,6 +40,7 @@ const outcomeSchema = z.object({
   owners: z.array(z.number()).optional(),
   left: z.array(z.string()).optional(),
   error: z.union([z.string(), z.array(z.string())]).optional(),
+  undeclared: z.unknown().optional(),
 });
 
 /** Who runs a process, and what it finds on the machine. */

@@ -9,7 +9,15 @@ import { UserError } from '@strata/definitions';
 import { absolutePath, parseDigest } from '@strata/fingerprint';
 import type { Descriptor, Store } from '@strata/store';
 import { z } from 'zod';
-import { layerMediaType, openUserStore, packScript, runAction, scriptInput, type LayerDescriptor } from '../index.js';
+import {
+  ActionFailed,
+  layerMediaType,
+  openUserStore,
+  packScript,
+  runAction,
+  scriptInput,
+  type LayerDescriptor,
+} from '../index.js';
 import { unpackedLayer } from '../layers.js';
 
 const parametersSchema = z.object({
@@ -40,6 +48,7 @@ async function main(): Promise<unknown> {
       ...(packs ? { rootfs: { lower: [] } } : {}),
       inputs: [scriptInput('pack.py', packScript)],
       argv: ['sh', '-euc', packs ? `${script}\npython3 /strata/in/bin/pack.py delta --upper /strata/upper` : script],
+      secondLook: true,
       outputs: packs ? { 'layer.tar.zst': layerMediaType } : {},
     },
     {
@@ -72,6 +81,7 @@ console.log(
   JSON.stringify(
     await main().catch((error: unknown) => ({
       error: error instanceof UserError ? error.lines : String(error),
+      ...(error instanceof ActionFailed ? { undeclared: error.undeclared } : {}),
     })),
   ),
 );
