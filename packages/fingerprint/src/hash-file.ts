@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { closeSync, constants, fstatSync, lstatSync, openSync, readSync } from 'node:fs';
 import { UserError } from '@strata/definitions';
-import { StateTable } from './state-table.js';
+import { StateTable, stateBytes } from './state-table.js';
 import type { Turns } from './turns.js';
 
 // whatever a file is replaced by meanwhile: opening it neither waits for somebody nor follows a link
@@ -11,6 +11,7 @@ const attempts = 3;
 /** Hashes files, one at a time. */
 export class FileHasher {
   readonly #buffer = Buffer.allocUnsafeSlow(1 << 18);
+  readonly #opened = new StateTable(new ArrayBuffer(stateBytes));
 
   constructor(private readonly turns: Turns) {}
 
@@ -34,22 +35,22 @@ export class FileHasher {
   async #attempt(path: string, states: StateTable, row: number): Promise<Buffer | undefined> {
     const file = openSync(path, flags);
     try {
-      const opened = new StateTable();
-      opened.push(fstatSync(file, { bigint: true }));
-      if (!opened.equal(0, states, row)) {
+      this.#opened.set(0, fstatSync(file, { bigint: true }));
+      if (!this.#opened.equal(0, states, row)) {
         return undefined;
       }
       const hash = createHash('sha256');
       const size = states.size(row);
       let total = 0;
-      for (let got = -1; got !== 0; total += got) {
+      // what comes behind that size is written after the state was read, and so has another
+      for (let got = -1; got !== 0 && total < size; total += got) {
         got = readSync(file, this.#buffer);
-        hash.update(this.#buffer.subarray(0, got));
+        hash.update(this.#buffer.subarray(0, Math.min(got, size - total)));
         if (this.turns.due) {
           await this.turns.give();
         }
       }
-      return total === size ? hash.digest() : undefined;
+      return total < size ? undefined : hash.digest();
     } finally {
       closeSync(file);
     }
