@@ -49,7 +49,7 @@ export class StateTable {
     const own = this.#add();
     const [start, from] = [own * words, row * words];
     for (let index = 0; index < words; index++) {
-      this.#words[start + index] = other.#words[from + index] as number;
+      this.#words[start + index] = other.#words[from + index]!;
     }
     return own;
   }
@@ -119,7 +119,7 @@ export class StateTable {
   }
 
   #field(row: number, field: number): bigint {
-    return this.#numbers[row * fields.length + field] as bigint;
+    return this.#numbers[row * fields.length + field]!;
   }
 
   #add(): number {

@@ -91,7 +91,7 @@ export class TreeIndex {
       const content = readFileSync(this.#file);
       // a piece of memory of its own, so that the columns are aligned
       const bytes = new Uint8Array(content).buffer;
-      const remembered = parse(Buffer.from(bytes), bytes, this.#identity, (await xxhash()).h64Raw);
+      const remembered = parse(Buffer.from(bytes), bytes, this.#identity, await checksum());
       await this.#stampUse();
       return remembered;
     } catch {
@@ -103,7 +103,7 @@ export class TreeIndex {
   async write(tree: RememberedTree): Promise<void> {
     const aside = `${this.#file}.${randomUUID()}`;
     try {
-      const bytes = serialise(tree, this.#identity, (await xxhash()).h64Raw);
+      const bytes = serialise(tree, this.#identity, await checksum());
       await mkdir(this.#folder, { recursive: true, mode: 0o700 });
       await writeFile(aside, bytes, { mode: 0o600 });
       await rename(aside, this.#file);
@@ -147,6 +147,11 @@ export class TreeIndex {
 }
 
 type Hash = (bytes: Uint8Array) => bigint;
+
+async function checksum(): Promise<Hash> {
+  const functions = await xxhash();
+  return (bytes) => functions.h64Raw(bytes);
+}
 
 function serialise(tree: RememberedTree, identity: string, hash: Hash): Buffer {
   const paths = Buffer.from(tree.paths.join('\0'));

@@ -39,7 +39,7 @@ async function requireFolder(root: AbsolutePath): Promise<void> {
     }
   } catch (error) {
     const { code } = error as { readonly code?: unknown };
-    if (code !== 'ENOENT' && code !== 'ENOTDIR') {
+    if (code !== 'ENOENT' && code !== 'ENOTDIR' && code !== 'ELOOP') {
       throw explainReading(error, root);
     }
     cause = error;

@@ -53,7 +53,8 @@ export async function walk(root: string, options: WalkOptions): Promise<WalkedTr
       .filter((name) => name.toString('latin1') !== '.git' && !skip.has(bytePrefix + name.toString('latin1')))
       .map((name) => decodeUtf8(name, (text) => `the name of ${below(root, prefix + text)}`));
   };
-  const visit = async (folder: string): Promise<void> => {
+  /** Lists what is below a folder, and says whether there is anything but folders. */
+  const visit = async (folder: string): Promise<boolean> => {
     const prefix = folder === '' ? '' : `${folder}/`;
     const rows = new Map<string, number>();
     // a folder's content is sorted as if the folder were called `NAME/`: there may be a sibling between it and its content
@@ -75,20 +76,22 @@ export async function walk(root: string, options: WalkOptions): Promise<WalkedTr
     } catch (error) {
       throw explainReading(error, (error as { path?: string }).path ?? below(root, folder));
     }
+    let holds = false;
     for (const key of sortPaths(keys)) {
-      if (!key.endsWith('/')) {
-        order.push(rows.get(key) as number);
-        continue;
-      }
-      const name = key.slice(0, -1);
-      const before = order.length;
-      await visit(prefix + name);
-      if (order.length === before) {
-        emptyFolders.add(rows.get(name) as number);
+      const name = key.endsWith('/') ? key.slice(0, -1) : key;
+      const row = rows.get(name)!;
+      if (name === key) {
+        order.push(row);
+        holds ||= states.type(row) !== 'folder';
+      } else if (await visit(prefix + name)) {
+        holds = true;
+      } else {
+        emptyFolders.add(row);
       }
     }
+    return holds;
   };
   await visit('');
   const kept = emptyFolders.size === 0 ? order : order.filter((row) => !emptyFolders.has(row));
-  return { paths: kept.map((row) => paths[row] as string), states: states.pick(kept) };
+  return { paths: kept.map((row) => paths[row]!), states: states.pick(kept) };
 }
