@@ -80,7 +80,7 @@ export class KnownFiles {
   isSame(token: string, { paths, states, targets }: ReadTree): boolean {
     return (
       this.remembered?.token === token &&
-      [...targets.keys()].every((row) => this.#isCertain(paths[row]!, states, row))
+      [...targets.keys()].every((row) => this.#isCertain(paths[row] ?? '', states, row))
     );
   }
 

@@ -15,7 +15,7 @@ export interface ReadTree {
 }
 
 function entryAt({ paths, states, digests, targets }: ReadTree, row: number): TreeEntry {
-  const path = paths[row]!;
+  const path = paths[row] ?? '';
   const target = targets.get(row);
   if (target !== undefined) {
     return { type: 'symlink', path, target };

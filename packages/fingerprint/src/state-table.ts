@@ -49,7 +49,7 @@ export class StateTable {
     const own = this.#add();
     const [start, from] = [own * words, row * words];
     for (let index = 0; index < words; index++) {
-      this.#words[start + index] = other.#words[from + index]!;
+      this.#words[start + index] = other.#words[from + index] ?? 0;
     }
     return own;
   }
@@ -119,7 +119,7 @@ export class StateTable {
   }
 
   #field(row: number, field: number): bigint {
-    return this.#numbers[row * fields.length + field]!;
+    return this.#numbers[row * fields.length + field] ?? -1n;
   }
 
   #add(): number {

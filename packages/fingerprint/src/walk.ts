@@ -79,7 +79,7 @@ export async function walk(root: string, options: WalkOptions): Promise<WalkedTr
     let holds = false;
     for (const key of sortPaths(keys)) {
       const name = key.endsWith('/') ? key.slice(0, -1) : key;
-      const row = rows.get(name)!;
+      const row = rows.get(name) ?? -1;
       if (name === key) {
         order.push(row);
         holds ||= states.type(row) !== 'folder';
@@ -93,5 +93,5 @@ export async function walk(root: string, options: WalkOptions): Promise<WalkedTr
   };
   await visit('');
   const kept = emptyFolders.size === 0 ? order : order.filter((row) => !emptyFolders.has(row));
-  return { paths: kept.map((row) => paths[row]!), states: states.pick(kept) };
+  return { paths: kept.map((row) => paths[row] ?? ''), states: states.pick(kept) };
 }
