@@ -1,53 +1,49 @@
-import { lstat, stat, type BigIntStats } from 'node:fs';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
+import { lstatSync, statSync } from 'node:fs';
 import xxhash from 'xxhash-wasm';
-import { mapInParallel } from './parallel.js';
+import { below } from './paths.js';
+import { StateTable } from './state-table.js';
+import { Turns } from './turns.js';
 import type { AbsolutePath } from './types.js';
 
-// the callback functions: those of `fs/promises` take three times as long
-const lstatLater = promisify(lstat);
-const statLater = promisify(stat);
+const bigint = { bigint: true } as const;
 
-/** What tells whether something on the disk was written to, as one line of text. */
-export interface FileState {
-  readonly line: string;
-  readonly status: BigIntStats;
-}
-
-function describe(path: string, { ino, ctimeNs, size, mode }: BigIntStats): string {
-  return `${path}\0${ino} ${ctimeNs} ${size} ${mode}\n`;
-}
-
-/** The state of something below a root, or of the root where `path` is empty. Throws what lstat(2) throws. */
-export async function readState(root: string, path: string): Promise<FileState> {
-  const absolute = join(root, path);
-  const status = await lstatLater(absolute, { bigint: true });
-  if (path === '' && status.isSymbolicLink()) {
-    // whoever reads the root follows the link, so both count
-    const target = await statLater(absolute, { bigint: true });
-    return { line: describe('', status) + describe('', target), status: target };
+/** The state of a root: its own, and that of what it leads to, since whoever reads a root that is a link follows it. */
+export function readRoot(root: string): StateTable {
+  const states = new StateTable();
+  for (const read of [lstatSync, statSync]) {
+    try {
+      states.push(read(root, bigint));
+    } catch {
+      states.push(undefined);
+    }
   }
-  return { line: describe(path, status), status };
+  return states;
 }
 
 /** The token of states: xxh64 in hexadecimal. */
-export async function tokenOf(lines: readonly string[]): Promise<string> {
-  return (await xxhash()).create64().update(lines.join('')).digest().toString(16).padStart(16, '0');
+export async function tokenOf(root: StateTable, paths: readonly string[], states: StateTable): Promise<string> {
+  const hash = (await xxhash()).create64().update(root.bytes).update(states.bytes).update(paths.join('\0'));
+  return hash.digest().toString(16).padStart(16, '0');
 }
 
 /**
- * A token (xxh64 over path, inode, ctime, size and mode of the root and of every path below it) that differs when
- * anything there was written to since, even if the content was put back, and when an entry was added to or removed from
- * one of the folders. Detects change on this machine only; never part of a key.
+ * A token (xxh64 over path, device, inode, mode, size, mtime and ctime of the root and of every path below it) that
+ * differs when anything there was written to since, even if the content was put back, and when an entry was added to or
+ * removed from one of the folders. Detects change on this machine only; never part of a key.
  */
 export async function changeToken(root: AbsolutePath, paths: readonly string[]): Promise<string> {
-  const lines = await mapInParallel(['', ...paths], async (path) => {
+  const rootState = readRoot(root);
+  const states = new StateTable();
+  const turns = new Turns();
+  for (const path of paths) {
     try {
-      return (await readState(root, path)).line;
+      states.push(lstatSync(below(root, path), bigint));
     } catch {
-      return `${path}\0gone\n`;
+      states.push(undefined);
     }
-  });
-  return tokenOf(lines);
+    if (turns.due) {
+      await turns.give();
+    }
+  }
+  return tokenOf(rootState, paths, states);
 }

@@ -8,6 +8,8 @@ export function explainReading(cause: unknown, path: string): unknown {
     case 'ENOTDIR':
     case 'EINVAL':
     case 'EISDIR':
+    case 'ELOOP':
+    case 'ENXIO':
       return new UserError(`${path} was replaced or removed while it was being read`, {
         hint: 'see what writes there, and run it again',
         cause,

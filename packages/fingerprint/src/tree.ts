@@ -1,15 +1,19 @@
-import { readFile, readlink, stat } from 'node:fs';
-import { join } from 'node:path';
+import { readlinkSync, stat } from 'node:fs';
 import { promisify } from 'node:util';
 import { UserError } from '@strata/definitions';
 import fastGlob from 'fast-glob';
-import { digestOf, digestOfFile, digestOfJson } from './digest.js';
-import { readState, tokenOf, type FileState } from './file-state.js';
-import { mapInParallel } from './parallel.js';
-import { decodeUtf8, foldersOf, sortPaths } from './paths.js';
+import { hexOf } from './digest.js';
+import { readRoot, tokenOf } from './file-state.js';
+import { gitIgnoredPaths } from './git-ignored.js';
+import { FileHasher } from './hash-file.js';
+import { manifestOf, type ReadTree } from './manifest.js';
+import { below, bytePath, decodeUtf8 } from './paths.js';
+import { KnownFiles } from './known-files.js';
 import { explainReading } from './reading.js';
-import type { AbsolutePath, ScannedTree, TreeEntry } from './types.js';
-import { walk } from './walk.js';
+import { certainFromNow, digestBytes, TreeIndex } from './tree-index.js';
+import { Turns } from './turns.js';
+import type { AbsolutePath, ScannedTree } from './types.js';
+import { walk, type WalkedTree } from './walk.js';
 
 /** What of a folder belongs to its tree. */
 export interface ScanOptions {
@@ -17,14 +21,15 @@ export interface ScanOptions {
   readonly gitIgnored: 'include' | 'exclude';
   /** Globs, relative to the root, of what is left out. */
   readonly exclude?: readonly string[];
+  /**
+   * A folder for what is remembered between runs, one file for each large tree; made where it is missing. Without it
+   * every file is read.
+   */
+  readonly indexFolder?: AbsolutePath | undefined;
 }
 
-/** Below this size (in bytes) a file is read in one piece, which is much faster than a stream. */
-const smallFile = 1 << 18;
-
-// the callback functions: those of `fs/promises` take three times as long
-const read = promisify(readFile);
-const readLink = promisify(readlink);
+/** In a tree with fewer paths, reading files takes no longer than remembering them. */
+const fewestRemembered = 100;
 
 async function requireFolder(root: AbsolutePath): Promise<void> {
   let cause: unknown;
@@ -34,7 +39,7 @@ async function requireFolder(root: AbsolutePath): Promise<void> {
     }
   } catch (error) {
     const { code } = error as { readonly code?: unknown };
-    if (code !== 'ENOENT' && code !== 'ENOTDIR') {
+    if (code !== 'ENOENT' && code !== 'ENOTDIR' && code !== 'ELOOP') {
       throw explainReading(error, root);
     }
     cause = error;
@@ -58,18 +63,46 @@ async function excludedPaths(root: AbsolutePath, globs: readonly string[]): Prom
       });
 }
 
-async function readEntry(absolute: string, path: string, { status }: FileState): Promise<TreeEntry> {
-  if (status.isSymbolicLink()) {
-    const target = await readLink(absolute, { encoding: 'buffer' });
-    return { type: 'symlink', path, target: decodeUtf8(target, () => `the target of the symlink ${absolute}`) };
+/** Reads what the rows of a tree stand for: the content of files that are not known, and the targets of links. */
+async function readRows(
+  root: string,
+  { paths, states }: WalkedTree,
+  known: KnownFiles,
+): Promise<ReadTree & { readonly read: number }> {
+  const turns = new Turns();
+  const hasher = new FileHasher(turns);
+  const digests = new Uint8Array(paths.length * digestBytes);
+  const targets = new Map<number, string>();
+  let read = 0;
+  for (const [row, path] of paths.entries()) {
+    const type = states.type(row);
+    if (type === 'folder' || (type === 'file' && known.copyDigest(path, states, row, digests))) {
+      continue;
+    }
+    const absolute = below(root, path);
+    try {
+      if (type === 'symlink') {
+        const target = readlinkSync(absolute, { encoding: 'buffer' });
+        targets.set(
+          row,
+          decodeUtf8(target, () => `the target of the symlink ${absolute}`),
+        );
+      } else if (type === 'file') {
+        digests.set(await hasher.hash(absolute, states, row), row * digestBytes);
+        read++;
+      } else {
+        throw new UserError(`${absolute} is neither a file, a folder nor a symlink`, {
+          hint: 'remove it from the tree; device nodes are declared under `devices:` of a layer',
+        });
+      }
+    } catch (error) {
+      throw explainReading(error, absolute);
+    }
+    if (turns.due) {
+      await turns.give();
+    }
   }
-  if (!status.isFile()) {
-    throw new UserError(`${absolute} is neither a file, a folder nor a symlink`, {
-      hint: 'remove it from the tree; device nodes are declared under `devices:` of a layer',
-    });
-  }
-  const digest = status.size < smallFile ? digestOf(await read(absolute)) : await digestOfFile(absolute);
-  return { type: 'file', path, executable: (status.mode & 0o100n) !== 0n, size: Number(status.size), digest };
+  return { paths, states, digests, targets, read };
 }
 
 /**
@@ -79,28 +112,29 @@ async function readEntry(absolute: string, path: string, { status }: FileState):
  * is not UTF-8; where git cannot tell what it ignores, or ignores the folder itself; and where there is no such folder.
  */
 export async function scanTree(root: AbsolutePath, options: ScanOptions): Promise<ScannedTree> {
+  const certainBefore = certainFromNow();
   await requireFolder(root);
-  const { folders: walked, files } = await walk(root, {
-    askGit: options.gitIgnored === 'exclude',
-    exclude: await excludedPaths(root, options.exclude ?? []),
-  });
-  const folders = foldersOf(files);
-  const paths = sortPaths([...folders, ...files]);
+  const { gitIgnored, exclude = [], indexFolder } = options;
+  const index =
+    indexFolder === undefined ? undefined : new TreeIndex(indexFolder, { root, gitIgnored, exclude: [...exclude] });
+  const known = new KnownFiles(root, index, await index?.read());
   // every state is older than what was read of the file or folder, so that no write in between stays unnoticed
-  const lines = new Map<string, string>();
-  const entries = await mapInParallel(paths, async (path): Promise<TreeEntry> => {
-    if (folders.has(path)) {
-      return { type: 'directory', path };
-    }
-    const absolute = join(root, path);
-    try {
-      const state = await readState(root, path);
-      lines.set(path, state.line);
-      return await readEntry(absolute, path, state);
-    } catch (error) {
-      throw explainReading(error, absolute);
-    }
+  const rootState = readRoot(root);
+  const askGit = gitIgnored === 'exclude';
+  const [ignored, excluded] = await known.lookAhead(
+    Promise.all([askGit ? gitIgnoredPaths(root) : [], excludedPaths(root, exclude)]),
+  );
+  const walked = await walk(root, {
+    askGit,
+    skip: [...ignored, ...excluded.map(bytePath)],
+    earlier: (path, table) => known.copyState(path, table),
   });
-  const token = await tokenOf(['', ...paths].map((path) => walked.get(path)?.line ?? lines.get(path) ?? ''));
-  return { root, manifest: { entries, digest: digestOfJson(entries.map((entry) => ({ ...entry }))) }, token };
+  const tree = await readRows(root, walked, known);
+  const token = await tokenOf(rootState, tree.paths, tree.states);
+  const same = tree.read === 0 && known.isSame(token, tree);
+  const manifest = manifestOf(tree, same ? known.manifest : undefined);
+  if (index !== undefined && !same && tree.paths.length >= fewestRemembered) {
+    await index.write({ ...tree, token, manifest: hexOf(manifest.digest), certainBefore });
+  }
+  return { root, manifest, token };
 }

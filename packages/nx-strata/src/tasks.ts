@@ -3,7 +3,14 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { ProjectGraphProjectNode } from '@nx/devkit';
 import { suggest, UserError, type PlacedDefinition } from '@strata/definitions';
-import { absolutePath, scanTree, type AbsolutePath, type Digest, type ScannedTree } from '@strata/fingerprint';
+import {
+  absolutePath,
+  scanTree,
+  type AbsolutePath,
+  type Digest,
+  type ScannedTree,
+  type ScanOptions,
+} from '@strata/fingerprint';
 import { lockRequest, parseLock, type Lock } from '@strata/image';
 import type { Action, LayerStack, Progress } from '@strata/sandbox';
 import { MissingArtifact, type ActionResult, type Descriptor, type Store } from '@strata/store';
@@ -32,6 +39,7 @@ const rebuildLimit = 100;
 /** Runs tasks, and runs their producers again where artifacts are gone from the store. */
 export class Tasks {
   #rebuilds = 0;
+  readonly #trees = new Map<string, Promise<ScannedTree>>();
 
   constructor(
     readonly model: Model,
@@ -58,6 +66,20 @@ export class Tasks {
   async output(name: TaskName): Promise<TaskOutput> {
     const placed = this.model.projects.get(name.project);
     return (placed === undefined ? undefined : this.results.read(placed, name.target)) ?? (await this.run(name));
+  }
+
+  /**
+   * A folder as it was when somebody asked for it first: however many layers take it in, it is read once. An action fails
+   * where one of its trees was written to since.
+   */
+  tree(root: AbsolutePath, options: Pick<ScanOptions, 'gitIgnored' | 'exclude'>): Promise<ScannedTree> {
+    const name = JSON.stringify([root, options.gitIgnored, options.exclude ?? []]);
+    let tree = this.#trees.get(name);
+    if (tree === undefined) {
+      tree = scanTree(root, { ...options, indexFolder: absolutePath(join(this.environment.store.root, 'index')) });
+      this.#trees.set(name, tree);
+    }
+    return tree;
   }
 
   /** Does something; where an artifact that it needs is gone, makes that again and starts over. */
@@ -198,7 +220,7 @@ export class Task {
     if (!this.inputs.trees.includes(folder)) {
       throw new Error(`${this.label} does not declare the folder ${folder}`);
     }
-    return scanTree(this.path(folder), { gitIgnored: 'exclude', exclude });
+    return this.tasks.tree(this.path(folder), { gitIgnored: 'exclude', exclude });
   }
 
   /** The folder that a declared task of another project left. */
@@ -206,7 +228,12 @@ export class Task {
     if (!this.inputs.foreign.some((task) => task.project === project && task.target === target)) {
       throw new Error(`${this.label} does not declare ${project}:${target}`);
     }
-    return scanTree(this.path(await this.#outputFolder(project, target, path)), { gitIgnored: 'include' });
+    return this.tasks.tree(this.path(await this.#outputFolder(project, target, path)), { gitIgnored: 'include' });
+  }
+
+  /** A folder of Strata's own. */
+  ownTree(folder: AbsolutePath): Promise<ScannedTree> {
+    return this.tasks.tree(folder, { gitIgnored: 'include' });
   }
 
   /** Where the folder that another project's task left lies, relative to the workspace. */

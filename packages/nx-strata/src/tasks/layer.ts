@@ -1,7 +1,7 @@
 import { basename, join, resolve } from 'node:path/posix';
 import { pathToFileURL } from 'node:url';
 import { UserError, type LayerDefinition, type PlacedDefinition } from '@strata/definitions';
-import { absolutePath, parseDigest, scanTree } from '@strata/fingerprint';
+import { absolutePath, parseDigest } from '@strata/fingerprint';
 import { bootstrapAction, composeAction, tarballAction, type ComposedTree, type Device } from '@strata/image';
 import { mergeAction, parsePlan, planAction, shimsFolder, type Plan, type PlannedRepository } from '@strata/portage';
 import { ActionFailed, type Action, type LayerDescriptor, type LayerStack } from '@strata/sandbox';
@@ -52,7 +52,7 @@ export async function planLayer(task: Task): Promise<TaskOutput> {
         parents.map(async ({ name }) => pick((await task.output(name, 'plan')).outputs, 'plan.json')),
       ),
     },
-    await scanTree(shimsFolder, { gitIgnored: 'include' }),
+    await task.ownTree(shimsFolder),
   );
   try {
     return { outputs: await task.action(action) };
@@ -132,7 +132,7 @@ export async function mergeLayer(task: Task): Promise<TaskOutput> {
       packages: new Map(plan.packages.map(({ cpv }) => [cpv, pick(packages, `${cpv}.gpkg.tar`)])),
       parents,
     },
-    await scanTree(shimsFolder, { gitIgnored: 'include' }),
+    await task.ownTree(shimsFolder),
   );
   return { outputs: await task.action(action) };
 }

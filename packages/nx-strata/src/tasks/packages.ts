@@ -1,5 +1,5 @@
 import type { PlacedDefinition } from '@strata/definitions';
-import { scanTree, type ScannedTree } from '@strata/fingerprint';
+import type { ScannedTree } from '@strata/fingerprint';
 import {
   buildPackages,
   packageAction,
@@ -137,7 +137,7 @@ export async function buildLayerPackages(task: Task): Promise<TaskOutput> {
     layers.push(await readLayer(task, below));
   }
   const origin = await originOf(task);
-  const shims = await scanTree(shimsFolder, { gitIgnored: 'include' });
+  const shims = await task.ownTree(shimsFolder);
   const pool = await JobPool.open(task.store);
   try {
     const nodes = nodesOf(layers);
