@@ -88,7 +88,18 @@ export async function emptyStore(root: AbsolutePath, remove: Remover): Promise<v
       await rm(join(trees, name), { force: true });
     }
   }
-  for (const folder of ['actions', 'trees', 'blobs', 'partial', 'records', 'logs', 'scratch', 'jobs', 'index', 'locks']) {
+  for (const folder of [
+    'actions',
+    'trees',
+    'blobs',
+    'partial',
+    'records',
+    'logs',
+    'scratch',
+    'jobs',
+    'index',
+    'locks',
+  ]) {
     await remove(absolutePath(join(root, folder)));
   }
   await furnishStore(root);

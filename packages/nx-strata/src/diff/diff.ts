@@ -140,7 +140,7 @@ export async function diff(
   const { signal } = controller;
   const reporter = new Reporter({ write: tell, environment: process.env, isTerminal: process.stderr.isTTY });
   try {
-    const services = new WorkingServices({ store, reporter, records, signal });
+    const services = new WorkingServices({ workspaceRoot: root, store, reporter, records, signal });
     const environment = { workspaceRoot: root, store, services, reporter, signal, projects };
     const lister = new Lister(workspace, new Tasks(model, environment, produce));
     return { ...told, ...compareFileSystems(await lister.system(before), await lister.system(after)) };
