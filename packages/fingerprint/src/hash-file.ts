@@ -36,7 +36,7 @@ export class FileHasher {
     const file = openSync(path, flags);
     try {
       this.#opened.set(0, fstatSync(file, { bigint: true }));
-      if (!this.#opened.equal(0, states, row)) {
+      if (states.type(row) !== 'file' || !this.#opened.equal(0, states, row)) {
         return undefined;
       }
       const hash = createHash('sha256');

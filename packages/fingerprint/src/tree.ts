@@ -117,13 +117,14 @@ export async function scanTree(root: AbsolutePath, options: ScanOptions): Promis
   const { gitIgnored, exclude = [], indexFolder } = options;
   const index =
     indexFolder === undefined ? undefined : new TreeIndex(indexFolder, { root, gitIgnored, exclude: [...exclude] });
-  const known = new KnownFiles(root, index, await index?.read());
   // every state is older than what was read of the file or folder, so that no write in between stays unnoticed
   const rootState = readRoot(root);
   const askGit = gitIgnored === 'exclude';
-  const [ignored, excluded] = await known.lookAhead(
-    Promise.all([askGit ? gitIgnoredPaths(root) : [], excludedPaths(root, exclude)]),
-  );
+  // git takes half a second in a large tree, and can have a core of its own meanwhile
+  const leftOut = Promise.all([askGit ? gitIgnoredPaths(root) : [], excludedPaths(root, exclude)]);
+  leftOut.catch(() => undefined);
+  const known = new KnownFiles(root, index, await index?.read());
+  const [ignored, excluded] = await known.lookAhead(leftOut);
   const walked = await walk(root, {
     askGit,
     skip: [...ignored, ...excluded.map(bytePath)],

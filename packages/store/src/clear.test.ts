@@ -40,7 +40,7 @@ describe('clearing a store', () => {
   }
 
   it('leaves an empty store, which can be used on', async () => {
-    for (const folder of ['partial', 'records']) {
+    for (const folder of ['partial', 'records', 'index']) {
       mkdirSync(path(folder));
       writeFileSync(path(folder, 'file'), 'x');
     }
@@ -53,7 +53,7 @@ describe('clearing a store', () => {
       trees: { count: 0 },
     });
     expect(readdirSync(path('scratch'))).toEqual([]);
-    expect(['partial', 'records'].filter((folder) => existsSync(path(folder)))).toEqual([]);
+    expect(['partial', 'records', 'index'].filter((folder) => existsSync(path(folder)))).toEqual([]);
     expect(existsSync(path('notes'))).toBe(true);
     expect(await store.readText(await store.put('new', { mediaType }))).toBe('new');
     await (await openStore({ root, remove })).put('newer', { mediaType });
