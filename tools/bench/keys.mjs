@@ -13,7 +13,7 @@ const packages = Number(process.env.PACKAGES ?? 18_750);
 const layers = 200;
 const own = import.meta.filename;
 
-/** What a child of this script does, and says how many milliseconds it took without the start of Node. */
+/** What a child of this script does; it says how long that took without the start of Node. */
 const inChild = {
   async scan(root, indexFolder) {
     const options = {

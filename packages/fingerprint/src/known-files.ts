@@ -1,10 +1,18 @@
-import { lstatSync } from 'node:fs';
+import { lstatSync, type BigIntStats } from 'node:fs';
+import { tokenOf } from './file-state.js';
 import type { Digest } from './types.js';
 import { below } from './paths.js';
 import { StateTable } from './state-table.js';
 import { digestBytes, type RememberedTree, type TreeIndex } from './tree-index.js';
 import type { ReadTree } from './manifest.js';
 import { Turns } from './turns.js';
+
+/** A tree that is as it was. */
+export interface UnchangedTree extends Omit<ReadTree, 'targets'> {
+  readonly token: string;
+  /** That of the manifest. */
+  readonly digest: Digest;
+}
 
 /** What need not be found out again of a tree, since an index remembers it. */
 export class KnownFiles {
@@ -13,18 +21,14 @@ export class KnownFiles {
   #rows: Map<string, number> | undefined;
   /** The states that remembered paths have now, as far as they were looked up ahead. */
   readonly #ahead = new StateTable();
-  readonly #rowsAhead = new Map<string, number>();
+  #rowsAhead: Map<string, number> | undefined;
+  #isUnchanged = false;
 
   constructor(
     private readonly root: string,
     private readonly index: TreeIndex | undefined,
     private readonly remembered: RememberedTree | undefined,
   ) {}
-
-  /** The digest that the manifest had. */
-  get manifest(): Digest | undefined {
-    return this.remembered === undefined ? undefined : (`sha256:${this.remembered.manifest}` as Digest);
-  }
 
   /** Waits for something, and looks up states meanwhile: most of the tree is likely to be as it was. */
   async lookAhead<T>(work: Promise<T>): Promise<T> {
@@ -34,30 +38,49 @@ export class KnownFiles {
     };
     work.then(settled, settled);
     const turns = new Turns();
-    for (const path of this.remembered?.paths ?? []) {
+    this.#isUnchanged = this.remembered !== undefined;
+    for (const [row, path] of this.remembered?.paths.entries() ?? []) {
       if (turns.due) {
         await turns.give();
       }
       // set by what comes to pass while others have their turn
-      if (!(waiting as boolean)) {
+      if (!(waiting as boolean) && !this.#isUnchanged) {
         break;
       }
-      try {
-        const status = lstatSync(below(this.root, path), { bigint: true, throwIfNoEntry: false });
-        if (status !== undefined) {
-          this.#rowsAhead.set(path, this.#ahead.push(status));
-        }
-      } catch {
-        // what lists the folder will tell
-      }
+      this.#ahead.push(this.#status(path));
+      this.#isUnchanged &&=
+        (this.remembered?.states.equal(row, this.#ahead, row) ?? false) && this.#isCertain(path, this.#ahead, row);
     }
     return work;
   }
 
+  /**
+   * The remembered tree, where everything is certain to be as it was, so that no folder needs to be listed: what comes
+   * into a folder or goes changes its state.
+   *
+   * @param leftOut SHA-256 of the list of what is left out now
+   */
+  async unchanged(rootState: StateTable, leftOut: string): Promise<UnchangedTree | undefined> {
+    const { remembered } = this;
+    if (remembered === undefined || !this.#isUnchanged || remembered.leftOut !== leftOut) {
+      return undefined;
+    }
+    const paths = remembered.paths.slice(0, remembered.treeRows);
+    const states = this.#ahead.first(paths.length);
+    const isRootCertain = [0, 1].every((row) => this.#isCertain('', rootState, row));
+    const { digests, token, manifest } = remembered;
+    return isRootCertain && (await tokenOf(rootState, paths, states)) === token
+      ? { paths, states, digests, token, digest: `sha256:${manifest}` as Digest }
+      : undefined;
+  }
+
   /** Adds the state of a path to a table, where it was looked up ahead. */
   copyState(path: string, states: StateTable): number | undefined {
+    this.#rowsAhead ??= new Map(
+      (this.remembered?.paths ?? []).slice(0, this.#ahead.length).map((remembered, row) => [remembered, row]),
+    );
     const row = this.#rowsAhead.get(path);
-    return row === undefined ? undefined : states.pushFrom(this.#ahead, row);
+    return row === undefined || !this.#ahead.isThere(row) ? undefined : states.pushFrom(this.#ahead, row);
   }
 
   /** Copies the digest of a file that is as it was when it was read. Does nothing where that is not certain. */
@@ -76,14 +99,6 @@ export class KnownFiles {
     return true;
   }
 
-  /** Whether a tree of which no file had to be read is the remembered one. */
-  isSame(token: string, { paths, states, targets }: ReadTree): boolean {
-    return (
-      this.remembered?.token === token &&
-      [...targets.keys()].every((row) => this.#isCertain(paths[row] ?? '', states, row))
-    );
-  }
-
   #isCertain(path: string, states: StateTable, row: number): boolean {
     return (
       this.remembered !== undefined &&
@@ -91,6 +106,15 @@ export class KnownFiles {
       states.changed(row) < this.remembered.certainBefore &&
       this.index.trusts(below(this.root, path), states.device(row))
     );
+  }
+
+  #status(path: string): BigIntStats | undefined {
+    try {
+      return lstatSync(below(this.root, path), { bigint: true, throwIfNoEntry: false });
+    } catch {
+      // what lists the folder will tell
+      return undefined;
+    }
   }
 
   #find({ paths }: RememberedTree, path: string): number | undefined {

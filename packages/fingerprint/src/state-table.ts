@@ -108,6 +108,19 @@ export class StateTable {
     return this.#field(row, at.ctimeNs);
   }
 
+  /** These rows, and then those of another table. */
+  with(other: StateTable): StateTable {
+    const bytes = new Uint8Array((this.#length + other.#length) * stateBytes);
+    bytes.set(this.bytes);
+    bytes.set(other.bytes, this.#length * stateBytes);
+    return new StateTable(bytes.buffer);
+  }
+
+  /** The first rows. */
+  first(count: number): StateTable {
+    return new StateTable(this.#numbers.buffer.slice(0, count * stateBytes));
+  }
+
   /** The rows of those numbers, in that order. */
   pick(rows: readonly number[]): StateTable {
     const picked = new StateTable(new ArrayBuffer(rows.length * stateBytes));

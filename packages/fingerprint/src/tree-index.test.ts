@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
   chmodSync,
@@ -46,6 +46,7 @@ describe('the index of a tree', () => {
     for (let tree = 0; tree < trees; tree++) {
       const root = join(base, `tree-${tree}`);
       mkdirSync(join(root, 'many'), { recursive: true });
+      mkdirSync(join(root, 'empty/below'), { recursive: true });
       for (let file = 0; file < 120; file++) {
         writeFileSync(join(root, 'many', `file-${file}`), `content ${String(file).padStart(3, '0')}\n`);
       }
@@ -80,7 +81,7 @@ describe('the index of a tree', () => {
   async function poison(): Promise<void> {
     const bytes = readFileSync(indexFile());
     const rows = Number(bytes.readBigUInt64LE(56));
-    bytes.write(wrong.repeat(rows), 104 + rows * 48, 'hex');
+    bytes.write(wrong.repeat(rows), 144 + rows * 48, 'hex');
     // no manifest is taken for the tree's as a whole
     bytes.fill(0, 64, 72);
     bytes.writeBigUInt64LE((await xxhash()).h64Raw(bytes.subarray(16)), 8);
@@ -152,6 +153,24 @@ describe('the index of a tree', () => {
       },
     ],
     [
+      'a file in a folder that was empty',
+      () => {
+        writeFileSync(path('empty/below/file'), '');
+      },
+    ],
+    [
+      'a file beside all the others',
+      () => {
+        writeFileSync(path('new'), '');
+      },
+    ],
+    [
+      'a folder that goes',
+      () => {
+        rmSync(path('many'), { recursive: true });
+      },
+    ],
+    [
       'a folder in place of a file',
       () => {
         unlinkSync(path('many/file-1'));
@@ -208,13 +227,13 @@ describe('the index of a tree', () => {
     };
     await poison();
     const poisoned = readFileSync(indexFile());
-    for (const at of [0, 7, 8, 15, 16, 40, 48, 56, 60, 63, 70, 80, 104, 200, whole.length - 1]) {
+    for (const at of [0, 7, 8, 15, 16, 40, 48, 56, 60, 63, 70, 80, 104, 140, 200, whole.length - 1]) {
       const damaged = Buffer.from(poisoned);
       damaged[at] = (damaged[at] ?? 0) ^ 0x10;
       writeFileSync(indexFile(), damaged);
       await expectRebuilt();
     }
-    for (const length of [0, 1, 8, 16, 103, 104, 105, 5000, whole.length - 1]) {
+    for (const length of [0, 1, 8, 16, 143, 144, 145, 5000, whole.length - 1]) {
       writeFileSync(indexFile(), poisoned);
       truncateSync(indexFile(), length);
       await expectRebuilt();
@@ -298,6 +317,41 @@ describe('the index of a tree', () => {
     }
     await scan();
     expect(readdirSync(indexFolder).filter((name) => name.length < 32)).toEqual(['bbbb.part', 'dddd']);
+  });
+
+  it('notices that git ignores something else, also where no file of the tree tells', async () => {
+    execFileSync('git', ['init', '--quiet', folder]);
+    writeFileSync(path('.git/info/exclude'), 'file-1\n');
+    await sleep(age);
+    const count = async (): Promise<number> => {
+      const { manifest } = await scanTree(folder, { gitIgnored: 'exclude', indexFolder });
+      const truth = await scanTree(folder, { gitIgnored: 'exclude' });
+      expect(manifest.digest).toBe(truth.manifest.digest);
+      return manifest.entries.length;
+    };
+    expect(await count()).toBe(121);
+    expect(await count()).toBe(121);
+    writeFileSync(path('.git/info/exclude'), 'file-1?\n');
+    expect(await count()).toBe(112);
+    writeFileSync(path('.git/info/exclude'), '');
+    expect(await count()).toBe(122);
+    // what is in git counts, whatever it ignores
+    writeFileSync(path('.git/info/exclude'), 'many\n');
+    expect(await count()).toBe(1);
+    execFileSync('git', ['-C', folder, 'add', '--force', 'many/file-5']);
+    expect(await count()).toBe(3);
+  });
+
+  it('notices what changes in the rules of a repository below', async () => {
+    execFileSync('git', ['init', '--quiet', folder]);
+    execFileSync('git', ['init', '--quiet', path('many')]);
+    await sleep(age);
+    const paths = async (): Promise<string[]> =>
+      (await scanTree(folder, { gitIgnored: 'exclude', indexFolder })).manifest.entries.map((entry) => entry.path);
+    expect(await paths()).toHaveLength(122);
+    expect(await paths()).toHaveLength(122);
+    writeFileSync(path('many/.git/info/exclude'), 'file-1\n');
+    expect(await paths()).toHaveLength(121);
   });
 
   it('copes with names of any characters', async () => {

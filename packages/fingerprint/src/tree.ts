@@ -2,7 +2,7 @@ import { readlinkSync, stat } from 'node:fs';
 import { promisify } from 'node:util';
 import { UserError } from '@strata/definitions';
 import fastGlob from 'fast-glob';
-import { hexOf } from './digest.js';
+import { digestOf, hexOf } from './digest.js';
 import { readRoot, tokenOf } from './file-state.js';
 import { gitIgnoredPaths } from './git-ignored.js';
 import { FileHasher } from './hash-file.js';
@@ -63,17 +63,36 @@ async function excludedPaths(root: AbsolutePath, globs: readonly string[]): Prom
       });
 }
 
+function readTarget(link: string): string {
+  const target = readlinkSync(link, { encoding: 'buffer' });
+  return decodeUtf8(target, () => `the target of the symlink ${link}`);
+}
+
+/** Reads the targets of all links of a tree. */
+function readTargets(root: string, { paths, states }: Pick<WalkedTree, 'paths' | 'states'>): Map<number, string> {
+  const targets = new Map<number, string>();
+  for (const [row, path] of paths.entries()) {
+    if (states.type(row) === 'symlink') {
+      try {
+        targets.set(row, readTarget(below(root, path)));
+      } catch (error) {
+        throw explainReading(error, below(root, path));
+      }
+    }
+  }
+  return targets;
+}
+
 /** Reads what the rows of a tree stand for: the content of files that are not known, and the targets of links. */
 async function readRows(
   root: string,
-  { paths, states }: WalkedTree,
+  { paths, states }: Pick<WalkedTree, 'paths' | 'states'>,
   known: KnownFiles,
-): Promise<ReadTree & { readonly read: number }> {
+): Promise<ReadTree> {
   const turns = new Turns();
   const hasher = new FileHasher(turns);
   const digests = new Uint8Array(paths.length * digestBytes);
   const targets = new Map<number, string>();
-  let read = 0;
   for (const [row, path] of paths.entries()) {
     const type = states.type(row);
     if (type === 'folder' || (type === 'file' && known.copyDigest(path, states, row, digests))) {
@@ -82,14 +101,9 @@ async function readRows(
     const absolute = below(root, path);
     try {
       if (type === 'symlink') {
-        const target = readlinkSync(absolute, { encoding: 'buffer' });
-        targets.set(
-          row,
-          decodeUtf8(target, () => `the target of the symlink ${absolute}`),
-        );
+        targets.set(row, readTarget(absolute));
       } else if (type === 'file') {
         digests.set(await hasher.hash(absolute, states, row), row * digestBytes);
-        read++;
       } else {
         throw new UserError(`${absolute} is neither a file, a folder nor a symlink`, {
           hint: 'remove it from the tree; device nodes are declared under `devices:` of a layer',
@@ -102,7 +116,7 @@ async function readRows(
       await turns.give();
     }
   }
-  return { paths, states, digests, targets, read };
+  return { paths, states, digests, targets };
 }
 
 /**
@@ -115,27 +129,40 @@ export async function scanTree(root: AbsolutePath, options: ScanOptions): Promis
   const certainBefore = certainFromNow();
   await requireFolder(root);
   const { gitIgnored, exclude = [], indexFolder } = options;
-  const index =
-    indexFolder === undefined ? undefined : new TreeIndex(indexFolder, { root, gitIgnored, exclude: [...exclude] });
   // every state is older than what was read of the file or folder, so that no write in between stays unnoticed
   const rootState = readRoot(root);
   const askGit = gitIgnored === 'exclude';
+  const remembering =
+    indexFolder === undefined ? undefined : new TreeIndex(indexFolder, { root, gitIgnored, exclude: [...exclude] });
+  const index = remembering?.trusts(root, rootState.device(1)) === true ? remembering : undefined;
   // git takes half a second in a large tree, and can have a core of its own meanwhile
   const leftOut = Promise.all([askGit ? gitIgnoredPaths(root) : [], excludedPaths(root, exclude)]);
   leftOut.catch(() => undefined);
   const known = new KnownFiles(root, index, await index?.read());
   const [ignored, excluded] = await known.lookAhead(leftOut);
-  const walked = await walk(root, {
-    askGit,
-    skip: [...ignored, ...excluded.map(bytePath)],
-    earlier: (path, table) => known.copyState(path, table),
-  });
+  const skip = [...ignored, ...excluded.map(bytePath)].sort();
+  const skipDigest = hexOf(digestOf(skip.join('\0')));
+  const unchanged = await known.unchanged(rootState, skipDigest);
+  if (unchanged !== undefined) {
+    const targets = readTargets(root, unchanged);
+    return { root, manifest: manifestOf({ ...unchanged, targets }, unchanged.digest), token: unchanged.token };
+  }
+  const walked = await walk(root, { askGit, skip, earlier: (path, table) => known.copyState(path, table) });
   const tree = await readRows(root, walked, known);
   const token = await tokenOf(rootState, tree.paths, tree.states);
-  const same = tree.read === 0 && known.isSame(token, tree);
-  const manifest = manifestOf(tree, same ? known.manifest : undefined);
-  if (index !== undefined && !same && tree.paths.length >= fewestRemembered) {
-    await index.write({ ...tree, token, manifest: hexOf(manifest.digest), certainBefore });
+  const manifest = manifestOf(tree);
+  if (index !== undefined && tree.paths.length >= fewestRemembered) {
+    const { empty, hasRepositories } = walked;
+    await index.write({
+      paths: [...tree.paths, ...empty.paths],
+      states: tree.states.with(empty.states),
+      digests: Buffer.concat([tree.digests, new Uint8Array(empty.paths.length * digestBytes)]),
+      treeRows: tree.paths.length,
+      leftOut: hasRepositories ? '0'.repeat(64) : skipDigest,
+      token,
+      manifest: hexOf(manifest.digest),
+      certainBefore,
+    });
   }
   return { root, manifest, token };
 }

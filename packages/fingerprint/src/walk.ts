@@ -21,6 +21,10 @@ export interface WalkedTree {
   readonly paths: readonly string[];
   /** The state of each, from before it was read, and of folders from before they were listed. */
   readonly states: StateTable;
+  /** Folders that were listed and hold none of these. */
+  readonly empty: { readonly paths: readonly string[]; readonly states: StateTable };
+  /** Whether there are repositories below, with rules of their own. */
+  readonly hasRepositories: boolean;
 }
 
 /** Lists a folder. `.git` is left out, whether it is a folder or, as in submodules, a file. */
@@ -32,6 +36,7 @@ export async function walk(root: string, options: WalkOptions): Promise<WalkedTr
   /** Rows in the order of their paths. */
   const order: number[] = [];
   const emptyFolders = new Set<number>();
+  let hasRepositories = false;
 
   const askGit = async (folder: string): Promise<void> => {
     for (const path of await gitIgnoredPaths(below(root, folder))) {
@@ -42,6 +47,7 @@ export async function walk(root: string, options: WalkOptions): Promise<WalkedTr
     const absolute = below(root, folder);
     const names = readdirSync(absolute);
     if (options.askGit && folder !== '' && names.includes('.git')) {
+      hasRepositories = true;
       await askGit(folder);
     }
     // this may stand for bytes that are not UTF-8
@@ -92,6 +98,10 @@ export async function walk(root: string, options: WalkOptions): Promise<WalkedTr
     return holds;
   };
   await visit('');
-  const kept = emptyFolders.size === 0 ? order : order.filter((row) => !emptyFolders.has(row));
-  return { paths: kept.map((row) => paths[row] ?? ''), states: states.pick(kept) };
+  const rowsOf = (rows: readonly number[]): { paths: string[]; states: StateTable } => ({
+    paths: rows.map((row) => paths[row] ?? ''),
+    states: states.pick(rows),
+  });
+  const kept = order.filter((row) => !emptyFolders.has(row));
+  return { ...rowsOf(kept), empty: rowsOf([...emptyFolders]), hasRepositories };
 }
