@@ -95,6 +95,8 @@ function makeWorkspace() {
   const git = (...words) =>
     execFileSync('git', ['-C', workspace, '-c', 'user.name=x', '-c', 'user.email=x@localhost', ...words]);
   git('init', '--quiet');
+  // it would go on in the background
+  git('config', 'gc.auto', '0');
   git('add', '--all');
   git('commit', '--quiet', '--message', 'x');
 }

