@@ -14,12 +14,14 @@ const interval = 200;
  *
  * A token is a lock that the kernel frees when its holder dies, so that no kill loses one. As many as are held lie in a
  * FIFO, where make and Portage take them (GNU make manual, POSIX Jobserver Interaction): one more is taken while the
- * FIFO is empty, and one is given back while some lie idle.
+ * FIFO is empty, and one is given back where one lay idle twice.
  */
 export class JobPool {
   readonly #held: FileLock[] = [];
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
+  /** Whether a token lay in the FIFO at the last look. */
+  #idle = false;
   #adjusting: Promise<void> = Promise.resolve();
 
   private constructor(
@@ -74,13 +76,17 @@ export class JobPool {
 
   async #adjust(): Promise<void> {
     if (this.#take()) {
-      const spare = this.#held.length > 1 && this.#take();
-      this.#put();
+      // even the last one: whoever waits for another process must not hold what that one needs
+      const spare = this.#idle && this.#held.length > 0;
       if (spare) {
         this.#held.pop()?.release();
+      } else {
+        this.#put();
       }
+      this.#idle = !spare;
       return;
     }
+    this.#idle = false;
     for (let index = 0; index < availableParallelism(); index += 1) {
       const lock = await FileLock.tryTake(absolutePath(join(this.folder, String(index))));
       if (lock !== undefined) {
