@@ -114,8 +114,8 @@ async function answerDiff(
 }
 
 async function keys(asJson: boolean): Promise<void> {
-  const { root, model, projects, store } = await openWorkspace();
-  const options = { store, signal: new AbortController().signal };
+  const { root, model, projects, store, records } = await openWorkspace();
+  const options = { store, records, signal: new AbortController().signal };
   const { actions, errors } = await evaluate(model, root, projects, cachedTasks(model), options);
   if (asJson) {
     const entries = [...actions.values()].map(({ action, task, key, known }) => [action.label, { task, key, known }]);

@@ -14,6 +14,7 @@ import {
 import type { ActionKey, ActionResult, Descriptor, Store } from '@strata/store';
 import type { Model, TargetName, TaskName } from './model.js';
 import { produce } from './produce.js';
+import type { Records } from './records.js';
 import { Reporter } from './reporter.js';
 import type { Client, LockedSource, Services } from './services.js';
 import type { TaskOutput, TaskResults } from './task-output.js';
@@ -62,7 +63,9 @@ function standIns({ outputs }: Action, key: ActionKey): ActionResult['outputs'] 
 export interface EvaluationOptions {
   readonly store: Store;
   readonly signal: AbortSignal;
-  /** An evaluation to take plans from, where a plan's toolchain is not made yet. */
+  /** Runs to take plans from, where a plan's toolchain is not made yet. */
+  readonly records?: Records | undefined;
+  /** An evaluation to take plans from, in the same case. */
   readonly before?: Evaluation | undefined;
   /**
    * Whether results are taken from that evaluation alone and not from the store, so that what follows depends on nothing
@@ -101,12 +104,25 @@ class EvaluatingServices implements Services {
     if (!needed.some(isStandIn)) {
       return (await runAction(this.options.store, action, { signal: this.options.signal })).result.outputs;
     }
-    const before = this.options.before?.actions.get(action.label)?.outputs;
-    if (before === undefined) {
-      return standIns(action, key);
-    }
     // its toolchain is not made yet: what it says is likely to be the same, and whatever follows has another toolchain too
-    return before;
+    const before = this.options.before?.actions.get(action.label)?.outputs;
+    return before ?? (await this.#lastPlan(action)) ?? standIns(action, key);
+  }
+
+  async #lastPlan(action: Action): Promise<ActionResult['outputs'] | undefined> {
+    const last = this.options.records?.of(action.label).at(-1);
+    if (last === undefined) {
+      return undefined;
+    }
+    const outputs: Record<string, Descriptor> = {};
+    for (const [name, { digest, layer }] of Object.entries(last.outputs)) {
+      const found = await this.options.store.find(digest as Digest, action.outputs[name] ?? '');
+      if (found === undefined) {
+        return undefined;
+      }
+      outputs[name] = layer === undefined ? found : { ...found, annotations: { [diffIdAnnotation]: layer } };
+    }
+    return outputs;
   }
 
   async seed(lock: Lock): Promise<SeedRoot> {

@@ -142,6 +142,11 @@ export class Records {
     );
   }
 
+  /** The runs of this workspace, the oldest first. */
+  get own(): RunRecord[] {
+    return this.all.filter(({ workspace }) => workspace === this.workspace);
+  }
+
   /** Whether a run with a key is remembered of this workspace. */
   has(label: string, key: string): boolean {
     return (this.#byLabel.get(label) ?? []).some((run) => run.key === key && run.workspace === this.workspace);

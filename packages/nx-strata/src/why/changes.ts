@@ -44,15 +44,22 @@ export function rootCauses(changes: readonly Change[]): Change[] {
   return known.length > 0 ? known : [...causes.values()];
 }
 
-/** The actions in between, from the one asked about down to those that saw the causes first. */
-export function chainOf(changes: readonly Change[], depth = 0): { depth: number; change: Change }[] {
-  return changes.flatMap((change) =>
-    change.kind === 'made'
-      ? [{ depth, change }, ...chainOf(change.changes, depth + 1)]
-      : change.kind === 'package'
-        ? [{ depth, change }]
-        : [],
-  );
+/** One step of the way from an action to the causes. */
+export interface ChainLink {
+  readonly depth: number;
+  readonly change: Change;
+}
+
+/** The actions in between, from the one asked about down to those that saw the causes first; each is told once. */
+export function chainOf(changes: readonly Change[], depth = 0, told = new Set<string>()): ChainLink[] {
+  return changes.flatMap((change) => {
+    const line = formatChange(change);
+    if ((change.kind !== 'made' && change.kind !== 'package') || told.has(line)) {
+      return [];
+    }
+    told.add(line);
+    return [{ depth, change }, ...(change.kind === 'made' ? chainOf(change.changes, depth + 1, told) : [])];
+  });
 }
 
 /** One line that says what changed. */

@@ -61,12 +61,37 @@ function modeOf(entry: TreeEntry): string {
   return entry.type === 'file' && entry.executable ? '0755' : '0644';
 }
 
-function treeChanges(records: Records, folder: string, before: string, after: string): Change[] {
+/** Whether a file of an input, by its path in that input, can be behind a change. */
+type Relevance = (input: string, path: string) => boolean;
+
+/** Folders of an ebuild repository that are no category (PMS, Repository layout). */
+const noCategory = new Set(['eclass', 'licenses', 'metadata', 'profiles', 'scripts']);
+
+/** What of a plan's inputs can change a part of its snapshot: of the packages, only the one that the part is of. */
+function relevanceOf(part: string): Relevance {
+  const [, category, name = ''] = /^packages\/([^/]+)\/(.+?)-\d[^-]*(?:-r\d+)?$/.exec(part) ?? [];
+  return (input, path) => {
+    const [first = '', second] = path.split('/');
+    return !input.startsWith('repositories/') || noCategory.has(first) || (first === category && second === name);
+  };
+}
+
+function treeChanges(
+  records: Records,
+  folder: string,
+  before: string,
+  after: string,
+  isRelevant: (path: string) => boolean,
+): Change[] {
   const [old, current] = [records.manifest(before), records.manifest(after)];
   if (old === undefined || current === undefined) {
     return [{ kind: 'file', path: folder, how: 'content' }];
   }
-  const changes = compareTrees(old, current).flatMap((change): Change[] => {
+  const differing = compareTrees(old, current);
+  const changes = differing.flatMap((change): Change[] => {
+    if (!isRelevant(change.path)) {
+      return [];
+    }
     const path = `${folder}/${change.path}`;
     if (change.change !== 'changed') {
       return change.entry.type === 'directory' ? [] : [{ kind: 'file', path, how: change.change }];
@@ -84,7 +109,7 @@ function treeChanges(records: Records, folder: string, before: string, after: st
     }
     return [{ kind: 'file', path, how: 'mode', before: modeOf(one), after: modeOf(other) }];
   });
-  return changes.length > 0 ? changes : [{ kind: 'file', path: folder, how: 'content' }];
+  return changes.length > 0 || differing.length > 0 ? changes : [{ kind: 'file', path: folder, how: 'content' }];
 }
 
 /** What a recorded run left under a digest, and which run that was. */
@@ -103,7 +128,8 @@ export class RunComparison {
     private readonly records: Records,
     more: readonly RunRecord[] = [],
   ) {
-    for (const record of [...records.all, ...more]) {
+    // where several workspaces made the same, this one's run is named
+    for (const record of [...records.all, ...records.own, ...more]) {
       for (const [name, { digest, layer }] of Object.entries(record.outputs)) {
         this.#makers.set(digest, { record, name });
         if (layer !== undefined) {
@@ -113,50 +139,55 @@ export class RunComparison {
     }
   }
 
-  /** What differs between two runs of one action. */
-  compare(before: RunRecord, after: RunRecord): readonly Change[] {
-    const pair = `${before.key} ${after.key}`;
+  /**
+   * What differs between two runs of one action.
+   *
+   * @param part the part of what it made that is asked about, where it is a plan's snapshot
+   */
+  compare(before: RunRecord, after: RunRecord, part = ''): readonly Change[] {
+    const pair = `${before.key} ${after.key} ${part}`;
     const known = this.#seen.get(pair);
     if (known !== undefined) {
       return known;
     }
     // also ends a cycle of records that name each other
     this.#seen.set(pair, []);
-    const changes = before.key === after.key ? [] : this.#changes(before, after);
+    const isRelevant = part === '' ? (): boolean => true : relevanceOf(part);
+    const changes = before.key === after.key ? [] : this.#changes(before, after, isRelevant);
     this.#seen.set(pair, changes);
     return changes;
   }
 
-  #changes(before: RunRecord, after: RunRecord): Change[] {
+  #changes(before: RunRecord, after: RunRecord, isRelevant: Relevance): Change[] {
     const changes: Change[] = [];
     const names = new Set([...Object.keys(before.inputs), ...Object.keys(after.inputs)]);
+    const isText = (name: string): boolean => (after.inputs[name] ?? before.inputs[name])?.kind === 'text';
     for (const name of names) {
-      changes.push(...this.#inputChanges(name, before.inputs[name], after.inputs[name], [before, after]));
-    }
-    if (JSON.stringify(before.command) !== JSON.stringify(after.command)) {
-      const fields = this.#definitionChanges(before, after);
-      changes.push(
-        ...(fields.length > 0
-          ? fields
-          : differences(before.command, after.command).map((change): Change => ({
-              kind: 'command',
-              name: change.path,
-              before: short(change.before),
-              after: short(change.after),
-            }))),
-      );
+      changes.push(...(isText(name) ? [] : this.#inputChanges(name, before, after, isRelevant)));
     }
     changes.push(...this.#layerChanges('the toolchain', before.toolchain, after.toolchain));
     changes.push(...this.#layerChanges('what it stands on', before.rootfs, after.rootfs));
-    return changes;
+    const settings = this.#settingsChanges(before, after, [...names].filter(isText));
+    const fields = settings.length > 0 ? this.#definitionChanges(before, after) : [];
+    // Strata writes its parameters from the definition and from the other inputs: these say it better
+    return [...fields, ...changes, ...(fields.length + changes.length > 0 ? [] : settings)];
   }
 
-  #inputChanges(
-    name: string,
-    before: RecordedInput | undefined,
-    after: RecordedInput | undefined,
-    [first, second]: readonly [RunRecord, RunRecord],
-  ): Change[] {
+  /** What differs in the command and in the texts that Strata itself writes. */
+  #settingsChanges(before: RunRecord, after: RunRecord, texts: readonly string[]): Change[] {
+    return [
+      ...texts.flatMap((name) => this.#textChanges(name, before.inputs[name], after.inputs[name])),
+      ...differences(before.command, after.command).map((change): Change => ({
+        kind: 'command',
+        name: change.path,
+        before: short(change.before),
+        after: short(change.after),
+      })),
+    ];
+  }
+
+  #inputChanges(name: string, first: RunRecord, second: RunRecord, isRelevant: Relevance): Change[] {
+    const [before, after] = [first.inputs[name], second.inputs[name]];
     if (JSON.stringify(before) === JSON.stringify(after)) {
       return [];
     }
@@ -165,10 +196,8 @@ export class RunComparison {
       return [];
     }
     switch (one.kind) {
-      case 'text': {
-        const fields = this.#definitionChanges(first, second);
-        return fields.length > 0 ? fields : this.#textChanges(name, before, after);
-      }
+      case 'text':
+        return this.#textChanges(name, before, after);
       case 'file': {
         const [old, current] = [digestIn(before), digestIn(after)];
         const how = old === undefined ? 'added' : current === undefined ? 'removed' : 'content';
@@ -178,7 +207,7 @@ export class RunComparison {
         if (before?.kind === 'tree' && after?.kind === 'tree') {
           return before.manifest === after.manifest
             ? []
-            : treeChanges(this.records, after.path, before.manifest, after.manifest);
+            : treeChanges(this.records, after.path, before.manifest, after.manifest, (path) => isRelevant(name, path));
         }
         return [{ kind: 'file', path: one.path, how: before === undefined ? 'added' : 'removed' }];
       case 'artifact':
@@ -278,7 +307,7 @@ export class RunComparison {
     }
     const changes = [
       ...changedPackages(this.records, earlier, current.record, name),
-      ...this.compare(earlier, current.record),
+      ...this.compare(earlier, current.record, /^(?:packages\/|merge$)/.test(name) ? name : ''),
     ];
     return [{ kind: 'made', by: maker.record.label, what: name, changes }];
   }

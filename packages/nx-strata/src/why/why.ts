@@ -112,6 +112,7 @@ export async function why({ subject, against }: Question): Promise<Answer[]> {
   const name = taskOf(model, subject);
   const { actions, errors } = await evaluate(model, root, projects, [name], {
     store,
+    records,
     signal: new AbortController().signal,
   });
   for (const error of errors.values()) {
