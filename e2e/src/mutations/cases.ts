@@ -343,6 +343,13 @@ const files: Case[] = [
     changes: ['configured:plan'],
   },
   {
+    name: 'make.conf: how documentation is compressed',
+    apply: (workspace) => {
+      workspace.append(`${portage}/make.conf`, 'PORTAGE_COMPRESS="xz"\n');
+    },
+    changes: ['configured:plan', ...lz4, 'configured:merge'],
+  },
+  {
     name: 'make.conf: MAKEOPTS',
     apply: (workspace) => {
       workspace.append(`${portage}/make.conf`, 'MAKEOPTS="-j7"\n');

@@ -33,6 +33,10 @@ PORTAGES_OWN = frozenset(
     }
 )
 
+# What begins like this is about how Portage works, too; of it, these reach what is built.
+OF_PORTAGE = ("PORTAGE_", "EMERGE_", "FETCHCOMMAND", "RESUMECOMMAND")
+REACHING = frozenset({"PORTAGE_COMPRESS", "PORTAGE_COMPRESS_EXCLUDE_SUFFIXES", "PORTAGE_COMPRESS_FLAGS"})
+
 # Applied when a package is merged; what is built does not depend on them.
 OF_MERGING = frozenset({"COLLISION_IGNORE", "CONFIG_PROTECT", "CONFIG_PROTECT_MASK", "INSTALL_MASK", "UNINSTALL_IGNORE"})
 
@@ -79,7 +83,7 @@ class Settings:
             lines = [
                 f"{name}={quoted(name, value)}\n"
                 for name, value in sorted(values.items())
-                if name not in dropped and not name.startswith(("PORTAGE_", "EMERGE_", "FETCHCOMMAND", "RESUMECOMMAND"))
+                if name not in dropped and (name in REACHING or not name.startswith(OF_PORTAGE))
             ]
             setup.write(f"{folder}/{path}", "".join(lines))
         setup.write(f"{folder}/profile/eapi", "8\n")
