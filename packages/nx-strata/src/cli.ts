@@ -74,6 +74,11 @@ async function store(words: readonly string[]): Promise<void> {
   }
 }
 
+/** Whether what is printed may have colours (no-color.org). */
+function colours(): boolean {
+  return process.stdout.isTTY && process.env['NO_COLOR'] === undefined;
+}
+
 async function answerWhy(
   words: readonly string[],
   options: { readonly against?: string | undefined; readonly json?: boolean | undefined },
@@ -87,9 +92,8 @@ async function answerWhy(
     console.log(JSON.stringify(answers, undefined, 2));
     return;
   }
-  const colours = process.stdout.isTTY && process.env['NO_COLOR'] === undefined;
   for (const found of answers) {
-    console.log(formatAnswer(found, colours).join('\n'));
+    console.log(formatAnswer(found, colours()).join('\n'));
   }
 }
 
@@ -108,8 +112,7 @@ async function answerDiff(
     console.log(JSON.stringify(difference, undefined, 2));
     return;
   }
-  const colours = process.stdout.isTTY && process.env['NO_COLOR'] === undefined;
-  const lines = formatComparison(difference, { names: [before, after], all: options.all === true, colours });
+  const lines = formatComparison(difference, { names: [before, after], all: options.all === true, colours: colours() });
   console.log(lines.join('\n'));
 }
 

@@ -13,13 +13,14 @@ import {
 } from '@strata/fingerprint';
 import {
   actionKey,
+  diffIdAnnotation,
   diffIdOf,
   type Action,
   type ActionOutcome,
   type Input,
   type LayerDescriptor,
 } from '@strata/sandbox';
-import type { Descriptor, Store } from '@strata/store';
+import type { ActionResult, Descriptor, Store } from '@strata/store';
 
 /** Days after which a record is deleted, and how many of one label are kept at most. */
 const keptDays = 60;
@@ -83,7 +84,7 @@ function layerOf(layer: LayerDescriptor): z.output<typeof layerSchema> {
 
 /** What a run leaves, for the record: the digest of each artifact, and of its tar where it is a layer. */
 function outputOf({ digest, annotations }: Descriptor): { digest: string; layer?: string } {
-  const layer = annotations?.['dev.strata.diff-id'];
+  const layer = annotations?.[diffIdAnnotation];
   return layer === undefined ? { digest } : { digest, layer };
 }
 
@@ -183,8 +184,8 @@ export class Records {
     return { schema: 1, records, manifests };
   }
 
-  /** Describes an action as a record; what it would leave is not known. */
-  async describe(task: string, action: Action): Promise<RunRecord> {
+  /** Describes an action, and what it leaves where that is known, as a record. */
+  async describe(task: string, action: Action, outputs: ActionResult['outputs'] = {}): Promise<RunRecord> {
     const { key, parts } = await actionKey(action);
     const inputs: Record<string, RecordedInput> = {};
     for (const input of action.inputs) {
@@ -208,7 +209,7 @@ export class Records {
           : action.toolchain.map(layerOf),
       rootfs: (action.rootfs?.lower ?? []).map(layerOf),
       inputs,
-      outputs: {},
+      outputs: Object.fromEntries(Object.entries(outputs).map(([name, output]) => [name, outputOf(output)])),
       definition: this.definitionOf(projectOf(action.label)) ?? null,
     };
   }
@@ -217,9 +218,8 @@ export class Records {
   async add(task: string, action: Action, { result }: ActionOutcome): Promise<void> {
     const seconds = result.facts?.['seconds'];
     const record: RunRecord = {
-      ...(await this.describe(task, action)),
+      ...(await this.describe(task, action, result.outputs)),
       seconds: typeof seconds === 'number' ? seconds : null,
-      outputs: Object.fromEntries(Object.entries(result.outputs).map(([name, output]) => [name, outputOf(output)])),
     };
     await this.#keepTrees(action);
     await this.#write('runs', `${record.time.replaceAll(':', '-')}-${record.key.slice(7, 19)}`, JSON.stringify(record));

@@ -51,6 +51,14 @@ function taskOf(model: Model, subject: string): { project: string; target: Targe
   return { project, target: found };
 }
 
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
 function importAgainst(records: Records, against: string): readonly RunRecord[] | undefined {
   let text: string;
   try {
@@ -58,15 +66,7 @@ function importAgainst(records: Records, against: string): readonly RunRecord[] 
   } catch {
     return undefined;
   }
-  const parsed = exportedRecordsSchema.safeParse(
-    (() => {
-      try {
-        return JSON.parse(text) as unknown;
-      } catch {
-        return undefined;
-      }
-    })(),
-  );
+  const parsed = exportedRecordsSchema.safeParse(parseJson(text));
   if (!parsed.success) {
     throw new UserError(`${against} holds no records of runs`, { hint: 'write it with: npx strata runs --export' });
   }
@@ -128,12 +128,8 @@ export async function why({ subject, against }: Question): Promise<Answer[]> {
   }
   const described = new Map<string, RunRecord>();
   for (const evaluated of actions.values()) {
-    const record = await records.describe(evaluated.task, evaluated.action);
-    const outputs = Object.entries(evaluated.outputs).map(([output, { digest, annotations }]) => [
-      output,
-      { digest, layer: annotations?.['dev.strata.diff-id'] },
-    ]);
-    described.set(record.label, { ...record, outputs: Object.fromEntries(outputs) as RunRecord['outputs'] });
+    const record = await records.describe(evaluated.task, evaluated.action, evaluated.outputs);
+    described.set(record.label, record);
   }
   const comparison = new RunComparison(records, [...described.values()]);
   return mine.flatMap((evaluated) => {
