@@ -4,7 +4,6 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 from collections import deque
@@ -39,8 +38,7 @@ def phase_log(package: str) -> list[str]:
 
 
 def merge(packages: list[str]) -> None:
-    command = [
-        *setup.emerge(),
+    words = [
         "--oneshot",
         "--nodeps",
         "--usepkgonly",
@@ -53,24 +51,16 @@ def merge(packages: list[str]) -> None:
     ]
     current = None
     last: deque[str] = deque(maxlen=20)
-    with subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-    ) as process:
-        signal.signal(signal.SIGTERM, lambda *_: process.kill())
-        assert process.stdout is not None
-        for line in process.stdout:
-            print(line, end="", flush=True)
-            last.append(line.rstrip())
-            if started := re.match(r">>> Emerging binary \((\d+) of (\d+)\) (\S+?)::", line):
-                current = started.group(3)
-                done, total = int(started.group(1)) - 1, int(started.group(2))
-                setup.progress(phase="merge", subject=current, done=done, total=total, unit="packages")
-        status = process.wait()
+
+    def follow(line: str) -> None:
+        nonlocal current
+        last.append(line.rstrip())
+        if started := re.match(r">>> Emerging binary \((\d+) of (\d+)\) (\S+?)::", line):
+            current = started.group(3)
+            done, total = int(started.group(1)) - 1, int(started.group(2))
+            setup.progress(phase="merge", subject=current, done=done, total=total, unit="packages")
+
+    status = setup.run_emerge(words, follow)
     if status != 0 and current is None:
         setup.fail("emerge refuses to merge the packages", "see its log", [line for line in last if line])
     if status != 0:

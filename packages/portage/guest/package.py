@@ -3,8 +3,6 @@
 import json
 import os
 import re
-import signal
-import subprocess
 import sys
 
 sys.path.insert(0, "/strata/in/bin")
@@ -61,36 +59,18 @@ def write_job_settings() -> None:
 
 
 def build(package: str) -> None:
-    command = [
-        *setup.emerge(),
-        "--buildpkgonly",
-        "--oneshot",
-        "--nodeps",
-        "--jobs=1",
-        "--quiet-build=n",
-        "--color=n",
-        f"={package}",
-    ]
+    words = ["--buildpkgonly", "--oneshot", "--nodeps", "--jobs=1", "--quiet-build=n", "--color=n", f"={package}"]
     phase = "setup"
     setup.progress(phase=phase)
-    with subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-    ) as process:
-        signal.signal(signal.SIGTERM, lambda *_: process.kill())
-        assert process.stdout is not None
-        for line in process.stdout:
-            print(line, end="", flush=True)
-            for words, name in PHASES.items():
-                if line.startswith(f">>> {words}"):
-                    phase = name
-                    setup.progress(phase=name)
-        status = process.wait()
-    if status != 0:
+
+    def follow(line: str) -> None:
+        nonlocal phase
+        for begin, name in PHASES.items():
+            if line.startswith(f">>> {begin}"):
+                phase = name
+                setup.progress(phase=name)
+
+    if setup.run_emerge(words, follow) != 0:
         setup.fail(f"{package} failed in its {phase} phase", "see its log", build_log(package))
 
 

@@ -7,8 +7,10 @@ import json
 import os
 import re
 import shutil
+import signal
+import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -277,6 +279,24 @@ def emerge() -> list[str]:
     if own_portage():
         return [sys.executable, "-B", f"{OWN_PREFIX}/lib/portage/bin/emerge"]
     return ["emerge"]
+
+
+def run_emerge(words: list[str], on_line: Callable[[str], None]) -> int:
+    """Runs emerge, passes on what it prints, and gives back its exit status; ends it when this process is to end."""
+    with subprocess.Popen(
+        [*emerge(), *words],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    ) as process:
+        signal.signal(signal.SIGTERM, lambda *_: process.kill())
+        assert process.stdout is not None
+        for line in process.stdout:
+            print(line, end="", flush=True)
+            on_line(line)
+        return process.wait()
 
 
 def installed_packages() -> list[str]:
