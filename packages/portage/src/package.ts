@@ -1,4 +1,4 @@
-import type { AbsolutePath, ScannedTree } from '@strata/fingerprint';
+import type { ScannedTree } from '@strata/fingerprint';
 import { layerMediaType, type Action, type Input, type LayerDescriptor, type LayerStack } from '@strata/sandbox';
 import type { Descriptor } from '@strata/store';
 import { portageScripts, type PlannedPackage } from './plan.js';
@@ -19,8 +19,8 @@ export interface PackageParameters {
   readonly root: LayerStack;
   /** Job count of make; does not reach the bytes. */
   readonly jobs: number;
-  /** The FIFO of a pool of job tokens (GNU make, POSIX Jobserver), which all builds of this machine share. */
-  readonly jobserver?: AbsolutePath | undefined;
+  /** The pool of job tokens that all builds of this machine share. */
+  readonly jobserver?: Action['jobserver'];
 }
 
 /**

@@ -1,4 +1,4 @@
-import { closeSync, constants, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, constants, existsSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -9,18 +9,19 @@ import { JobPool } from './job-pool.js';
 
 /** A client of a pool, which takes tokens and keeps them, as a make with many targets does. */
 class Client {
-  readonly #descriptor: number;
   tokens = 0;
 
-  constructor(pool: JobPool) {
-    this.#descriptor = openSync(pool.path, constants.O_RDWR | constants.O_NONBLOCK);
+  private constructor(private readonly descriptor: number) {}
+
+  static async of(pool: JobPool): Promise<Client> {
+    return new Client(openSync(await pool.fifo(), constants.O_RDWR | constants.O_NONBLOCK));
   }
 
   /** Takes tokens as they come, for a while or until there are as many. */
   async take(wanted: number, milliseconds: number): Promise<number> {
     for (let waited = 0; waited < milliseconds && this.tokens < wanted; waited += 20) {
       try {
-        this.tokens += readSync(this.#descriptor, Buffer.alloc(1));
+        this.tokens += readSync(this.descriptor, Buffer.alloc(1));
       } catch {
         await sleep(20);
       }
@@ -30,9 +31,9 @@ class Client {
 
   giveBack(): void {
     for (; this.tokens > 0; this.tokens -= 1) {
-      writeSync(this.#descriptor, '+');
+      writeSync(this.descriptor, '+');
     }
-    closeSync(this.#descriptor);
+    closeSync(this.descriptor);
   }
 }
 
@@ -54,17 +55,23 @@ describe('the pool of job tokens', () => {
   });
 
   it('has one token for each core, however many ask', async () => {
-    const pool = await JobPool.open(store);
-    const client = new Client(pool);
+    const pool = new JobPool(store);
+    const client = await Client.of(pool);
     expect(await client.take(cores, 20_000)).toBe(cores);
     expect(await client.take(cores + 1, 1_500)).toBe(cores);
     client.giveBack();
     await pool.close();
   });
 
+  it('makes nothing before somebody asks', async () => {
+    const pool = new JobPool(store);
+    await pool.close();
+    expect(existsSync(join(store.root, 'jobs'))).toBe(false);
+  });
+
   it('shares them between all that build, and gets back what one of them held', async () => {
-    const [first, second] = [await JobPool.open(store), await JobPool.open(store)];
-    const [busy, waiting] = [new Client(first), new Client(second)];
+    const [first, second] = [new JobPool(store), new JobPool(store)];
+    const [busy, waiting] = [await Client.of(first), await Client.of(second)];
     // the second may have been quick enough to hold one before anybody asked
     await waiting.take(1, 1_000);
     const rest = cores - waiting.tokens;
@@ -78,11 +85,11 @@ describe('the pool of job tokens', () => {
   });
 
   it('takes back all that lies idle, so that nobody waits for who waits for him', async () => {
-    const [idle, second] = [await JobPool.open(store), await JobPool.open(store)];
-    const before = new Client(idle);
+    const [idle, second] = [new JobPool(store), new JobPool(store)];
+    const before = await Client.of(idle);
     await before.take(cores, 3_000);
     before.giveBack();
-    const client = new Client(second);
+    const client = await Client.of(second);
     expect(await client.take(cores, 20_000)).toBe(cores);
     client.giveBack();
     await idle.close();

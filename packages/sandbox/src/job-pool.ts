@@ -18,37 +18,23 @@ const interval = 200;
  */
 export class JobPool {
   readonly #held: FileLock[] = [];
+  #opened: Promise<Fifo> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
   /** Whether a token lay in the FIFO at the last look. */
   #idle = false;
   #adjusting: Promise<void> = Promise.resolve();
 
-  private constructor(
-    private readonly folder: string,
-    private readonly scratch: Scratch,
-    private readonly descriptor: number,
-    /** The FIFO. */
-    readonly path: AbsolutePath,
-  ) {}
+  /** It has to be closed. */
+  constructor(private readonly store: Store) {}
 
-  /** Opens a pool; it has to be closed. Throws a {@link UserError} where no FIFO can be made. */
-  static async open(store: Store): Promise<JobPool> {
-    const folder = join(store.root, 'jobs');
-    mkdirSync(folder, { recursive: true });
-    const scratch = await store.scratch();
-    const path = absolutePath(join(scratch.path, 'jobserver'));
-    const { status, error } = spawnSync('mkfifo', ['--mode=600', path], { stdio: 'ignore' });
-    if (status !== 0) {
-      await scratch.dispose();
-      throw new UserError(`no FIFO can be made in ${scratch.path}`, {
-        hint: 'set STRATA_STORE to a folder on a local disk',
-        ...(error === undefined ? {} : { cause: error }),
-      });
-    }
-    const pool = new JobPool(folder, scratch, openSync(path, constants.O_RDWR | constants.O_NONBLOCK), path);
-    pool.#schedule(0);
-    return pool;
+  /**
+   * The FIFO. It is made when it is first asked for, since where all is served from the store nobody does. Throws a
+   * {@link UserError} where none can be made.
+   */
+  async fifo(): Promise<AbsolutePath> {
+    this.#opened ??= this.#open();
+    return (await this.#opened).path;
   }
 
   /** Gives all tokens back. */
@@ -59,56 +45,87 @@ export class JobPool {
     this.#held.forEach((lock) => {
       lock.release();
     });
-    closeSync(this.descriptor);
-    await this.scratch.dispose();
+    const fifo = await this.#opened?.catch(() => undefined);
+    if (fifo !== undefined) {
+      closeSync(fifo.descriptor);
+      await fifo.scratch.dispose();
+    }
   }
 
-  #schedule(delay: number): void {
+  async #open(): Promise<Fifo> {
+    mkdirSync(this.#locks, { recursive: true });
+    const scratch = await this.store.scratch();
+    const path = absolutePath(join(scratch.path, 'jobserver'));
+    const { status, error } = spawnSync('mkfifo', ['--mode=600', path], { stdio: 'ignore' });
+    if (status !== 0) {
+      await scratch.dispose();
+      throw new UserError(`no FIFO can be made in ${scratch.path}`, {
+        hint: 'set STRATA_STORE to a folder on a local disk',
+        ...(error === undefined ? {} : { cause: error }),
+      });
+    }
+    const fifo = { path, scratch, descriptor: openSync(path, constants.O_RDWR | constants.O_NONBLOCK) };
+    this.#schedule(fifo, 0);
+    return fifo;
+  }
+
+  get #locks(): string {
+    return join(this.store.root, 'jobs');
+  }
+
+  #schedule(fifo: Fifo, delay: number): void {
     this.#timer = setTimeout(() => {
-      this.#adjusting = this.#adjust().finally(() => {
+      this.#adjusting = this.#adjust(fifo).finally(() => {
         if (!this.#closed) {
-          this.#schedule(interval);
+          this.#schedule(fifo, interval);
         }
       });
     }, delay);
     this.#timer.unref();
   }
 
-  async #adjust(): Promise<void> {
-    if (this.#take()) {
+  async #adjust(fifo: Fifo): Promise<void> {
+    if (take(fifo)) {
       // even the last one: whoever waits for another process must not hold what that one needs
       const spare = this.#idle && this.#held.length > 0;
       if (spare) {
         this.#held.pop()?.release();
       } else {
-        this.#put();
+        put(fifo);
       }
       this.#idle = !spare;
       return;
     }
     this.#idle = false;
     for (let index = 0; index < availableParallelism(); index += 1) {
-      const lock = await FileLock.tryTake(absolutePath(join(this.folder, String(index))));
+      const lock = await FileLock.tryTake(absolutePath(join(this.#locks, String(index))));
       if (lock !== undefined) {
         this.#held.push(lock);
-        this.#put();
+        put(fifo);
         return;
       }
     }
   }
+}
 
-  #take(): boolean {
-    try {
-      return readSync(this.descriptor, Buffer.alloc(1)) === 1;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'EAGAIN') {
-        return false;
-      }
-      throw error;
+interface Fifo {
+  readonly path: AbsolutePath;
+  readonly descriptor: number;
+  /** The folder that it is in. */
+  readonly scratch: Scratch;
+}
+
+function take({ descriptor }: Fifo): boolean {
+  try {
+    return readSync(descriptor, Buffer.alloc(1)) === 1;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EAGAIN') {
+      return false;
     }
+    throw error;
   }
+}
 
-  #put(): void {
-    writeSync(this.descriptor, '+');
-  }
+function put({ descriptor }: Fifo): void {
+  writeSync(descriptor, '+');
 }

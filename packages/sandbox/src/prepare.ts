@@ -156,7 +156,7 @@ export async function prepare(
   const devices = (action.devices ?? []).filter((device) => existsSync(device));
   bwrap.push(...devices.flatMap((device) => ['--dev-bind', device, device]));
   if (action.jobserver !== undefined) {
-    bwrap.push('--bind', action.jobserver, '/strata/jobserver');
+    bwrap.push('--bind', await action.jobserver.fifo(), '/strata/jobserver');
   }
   bwrap.push('--chdir', '/strata/tmp');
   const refusedNames = absolutePath(join(scratch, 'refused-names'));

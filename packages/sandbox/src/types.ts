@@ -1,3 +1,4 @@
+import type { JobPool } from './job-pool.js';
 import type { AbsolutePath, Digest, JsonValue, ScannedTree } from '@strata/fingerprint';
 import type { ActionKey, ActionResult, Descriptor } from '@strata/store';
 
@@ -62,10 +63,10 @@ export interface Action {
   /** Device files of this machine that may speed the action up, bound where they exist. Not in the key: they may not reach the bytes. */
   readonly devices?: readonly string[];
   /**
-   * The FIFO of a pool of job tokens (GNU make manual, POSIX Jobserver Interaction), at `/strata/jobserver` inside. Not in
+   * A pool of job tokens (GNU make manual, POSIX Jobserver Interaction): its FIFO is at `/strata/jobserver` inside. Not in
    * the key.
    */
-  readonly jobserver?: AbsolutePath | undefined;
+  readonly jobserver?: Pick<JobPool, 'fifo'> | undefined;
   /** Hints that may not reach the bytes and are not in the key, as variables of the environment: job counts. */
   readonly hints?: Readonly<Record<string, string>>;
   /**

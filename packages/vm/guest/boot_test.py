@@ -146,8 +146,9 @@ class Console:
         """
         answer = re.compile(rf"^strata-shell-{number}-(\d+)\n", re.MULTILINE)
         while True:
-            # the marker is put together by the shell, so that the echo of what is typed never looks like it
-            self.type(f"dmesg -n 1 2> /dev/null; printf '%s-%s\\n' strata-shell-{number} $?")
+            # the shell puts in the status, so that the echo of what is typed never looks like an answer; no quotes:
+            # when the beginning of the line is thrown away, the rest would leave one open, for all lines after it
+            self.type(f"dmesg -n 1 2> /dev/null; echo strata-shell-{number}-$?")
             if match := self.wait_for(answer, patience=1.5):
                 self.kernel_is_quiet = self.kernel_is_quiet or match.group(1) == "0"
                 return

@@ -82,7 +82,7 @@ async function build(
         distfiles: new Map(planned.distfiles.map(({ name }) => [name, pick(distfiles, name)])),
         root: [...given.origin, ...needs.map((need) => need.layer)],
         jobs: task.jobs,
-        jobserver: given.pool.path,
+        jobserver: given.pool,
       },
       given.shims,
     ),
@@ -138,7 +138,7 @@ export async function buildLayerPackages(task: Task): Promise<TaskOutput> {
   }
   const origin = await originOf(task);
   const shims = await task.ownTree(shimsFolder);
-  const pool = await JobPool.open(task.store);
+  const pool = new JobPool(task.store);
   try {
     const nodes = nodesOf(layers);
     const count = new Count(task, nodes.length);
