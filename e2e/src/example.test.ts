@@ -1,6 +1,6 @@
 import { chmodSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Workspace, type Outcome } from './rig.js';
+import { testBoth, Workspace, type Outcome } from './rig.js';
 
 const minutes = 60_000;
 
@@ -32,9 +32,19 @@ describe('the example OS, from definitions to a booted image', () => {
   };
 
   it(
-    'is planned, fetched, merged, packed, booted from RAM and tested',
+    'is planned and fetched, every layer of it, and nothing but toolchains is built for that',
     () => {
-      const { ran } = succeed(workspace.test());
+      const { ran } = succeed(workspace.nx(['run-many', '--targets=fetch', '--outputStyle=static']));
+      expect(ran).toEqual(expect.arrayContaining(['base:plan', 'tools:plan', 'base:fetch', 'tools:fetch']));
+      expect(ran.filter((task) => !/:(plan|fetch)$/.test(task))).toEqual([]);
+    },
+    4 * minutes,
+  );
+
+  it(
+    'is then built, packed, booted from RAM and tested with the network off',
+    () => {
+      const { ran } = succeed(workspace.nxOffline(testBoth));
       for (const task of [
         'base:merge',
         'tools:app-misc/jq-1.7.1',
@@ -187,10 +197,10 @@ describe('the example OS, from definitions to a booted image', () => {
     () => {
       succeed(workspace.test());
       succeed(workspace.strata('store', 'clear'));
-      const { output, ran } = succeed(workspace.nx(['run', 'ram-os:export', '--outputStyle=static']));
-      expect(ran).toContain('tools:merge');
-      expect(output).toMatch(/qemu-system-x86_64 .*-kernel dist\/os\/ram-os\/vmlinuz/);
-      const file = join(workspace.root, 'dist/os/ram-os/root.squashfs');
+      const { output, ran } = succeed(workspace.nx(['run', 'rescue:export', '--outputStyle=static']));
+      expect(ran).toContain('base:merge');
+      expect(output).toMatch(/qemu-system-x86_64 .*-kernel dist\/os\/rescue\/vmlinuz/);
+      const file = join(workspace.root, 'dist/os/rescue/root.squashfs');
       expect(existsSync(file)).toBe(true);
       expect(readFileSync(file).subarray(0, 4).toString()).toBe('hsqs');
     },

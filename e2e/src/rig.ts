@@ -9,6 +9,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import type { LayerStack } from '@strata/sandbox';
@@ -26,6 +27,9 @@ export function toolchain(name: 'toolchain' | 'vm-toolchain'): LayerStack {
   }
   return (JSON.parse(readFileSync(file, 'utf8')) as Record<typeof name, LayerStack>)[name];
 }
+
+/** Nx's words for building, booting and testing both images. */
+export const testBoth = ['run-many', '--targets=test', '--projects=ram-os,rescue', '--outputStyle=static'];
 
 /** What became of a command. */
 export interface Outcome {
@@ -147,6 +151,17 @@ export class Workspace {
     });
   }
 
+  /** Runs Nx where there is no network: in a network namespace that has nothing but a loopback device that is down. */
+  nxOffline(words: readonly string[]): Outcome {
+    const { uid, gid } = userInfo();
+    const offline = ['unshare', '--net', '--'];
+    const command =
+      uid === 0
+        ? offline
+        : ['sudo', '--preserve-env', ...offline, 'setpriv', `--reuid=${uid}`, `--regid=${gid}`, '--init-groups', '--'];
+    return this.#run('env', [...command, join(this.root, 'node_modules/.bin/nx'), ...words], {});
+  }
+
   /** Starts Nx, and does not wait for its end. */
   start(words: readonly string[]): Running {
     return new Running(join(this.root, 'node_modules/.bin/nx'), words, this.root, this.#environment);
@@ -154,7 +169,7 @@ export class Workspace {
 
   /** Builds, boots and tests both images. */
   test(environment: NodeJS.ProcessEnv = {}): Outcome {
-    return this.nx(['run-many', '--targets=test', '--projects=ram-os,rescue', '--outputStyle=static'], environment);
+    return this.nx(testBoth, environment);
   }
 
   /** Runs Strata's own command. */

@@ -33,7 +33,6 @@ LEFTOVERS = (
     "/var/lib/apt/lists/**",
     "/var/lib/dpkg/*-old",
     "/var/log/**",
-    "**/__pycache__",
     "/usr/share/doc/**",
     "/usr/share/info/**",
     "/usr/share/locale/**",
@@ -99,6 +98,33 @@ def install_portage(wheel: str) -> None:
         os.symlink("tar", f"{ROOT}/usr/bin/gtar")
 
 
+def compile_python() -> None:
+    """Compiles anew what Debian compiled, and Portage, which starts in half the time then.
+
+    Debian's caches hold the times of their sources, these hold hashes of them (PEP 552): the same bytes everywhere, and
+    never taken for a source that a later layer changed. A fixed seed, since sets of strings are written in hash order.
+    """
+    folders = []
+    for current, names, _ in os.walk(ROOT):
+        if "__pycache__" in names:
+            shutil.rmtree(f"{current}/__pycache__")
+            names.remove("__pycache__")
+            folders.append(current)
+        elif current.startswith(f"{ROOT}/opt/portage/lib/"):
+            folders.append(current)
+    if not folders:
+        return
+    words = ["-qq", "-l", "-i", "-", "--invalidation-mode", "checked-hash"]
+    # its status tells of sources that cannot be compiled, as some packages have them: those have no cache then
+    subprocess.run(
+        ["chroot", ROOT, "python3", "-m", "compileall", *words],
+        input="".join(f"{folder.removeprefix(ROOT)}\n" for folder in sorted(folders)),
+        env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "PYTHONHASHSEED": "0"},
+        text=True,
+        check=False,
+    )
+
+
 def main() -> None:
     with open("/strata/in/spec.json", encoding="utf-8") as file:
         spec = json.load(file)
@@ -109,6 +135,8 @@ def main() -> None:
         if not wheel.startswith("portage-"):
             sys.exit(f"{wheel}: only Portage's wheel can be installed")
         install_portage(f"/strata/in/wheels/{wheel}")
+    progress("compile")
+    compile_python()
     progress("pack")
     exclude = pack.matcher(LEFTOVERS)
     pack.pack_layer(pack.tree_entries(ROOT, exclude), "layer.tar.zst", [])
