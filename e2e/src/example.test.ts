@@ -1,8 +1,13 @@
-import { chmodSync, existsSync, readFileSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { z } from 'zod';
 import { testBoth, Workspace, type Outcome } from './rig.js';
 
 const minutes = 60_000;
+
+const stackSchema = z.object({
+  stack: z.array(z.object({ digest: z.string(), annotations: z.record(z.string(), z.string()) })),
+});
 
 describe('the example OS, from definitions to a booted image', () => {
   let workspace: Workspace;
@@ -80,6 +85,35 @@ describe('the example OS, from definitions to a booted image', () => {
       expect(ran).toEqual([]);
     },
     2 * minutes,
+  );
+
+  it(
+    'goes on from a tarball with a database of packages, as a stage3 is one',
+    () => {
+      const { stack } = stackSchema.parse(JSON.parse(workspace.read('dist/os/base/strata/build.json')));
+      const packages = stack.find(({ annotations }) => annotations['dev.strata.title'] === 'base (packages)');
+      const hex = packages?.digest.replace('sha256:', '') ?? '';
+      mkdirSync(join(workspace.root, 'os/staged'));
+      cpSync(join(workspace.store, 'blobs/sha256', hex), join(workspace.root, 'os/staged/stage3.tar.zst'));
+      const from = `from: { tarball: stage3.tar.zst, digest: "sha256:${hex}" }`;
+      workspace.write(
+        'os/staged/layer.yaml',
+        `${from}\nrepositories: [main]\nprofile: main:base\npackages: [app-misc/stamp, sys-apps/busybox]\n`,
+      );
+      workspace.write(
+        'os/repository/app-misc/stamp/stamp-1.ebuild',
+        'EAPI=8\nDESCRIPTION="A stamp"\nSLOT="0"\nKEYWORDS="amd64"\nRDEPEND="sys-apps/busybox"\n' +
+          'S="${WORKDIR}"\nsrc_install() { echo stamp > stamp || die; insinto /usr/share; doins stamp; }\n',
+      );
+      const { ran } = succeed(workspace.nx(['run', 'staged:build', '--outputStyle=static']));
+      expect(ran).toEqual(['staged:origin', 'staged:plan', 'staged:app-misc/stamp-1', 'staged:merge']);
+      const differences = succeed(workspace.strata('diff', 'base', 'staged')).output;
+      expect(differences).toContain('packages: 1 added\n');
+      expect(differences).toContain('+ app-misc/stamp-1');
+      workspace.remove('os/staged');
+      workspace.remove('os/repository/app-misc/stamp');
+    },
+    4 * minutes,
   );
 
   it(

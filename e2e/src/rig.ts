@@ -106,6 +106,11 @@ export class Workspace {
     this.commit('start');
   }
 
+  /** The folder of the store that it uses. */
+  get store(): string {
+    return this.#environment['STRATA_STORE'] ?? '';
+  }
+
   git(...words: string[]): string {
     return execFileSync('git', ['-c', 'user.name=test', '-c', 'user.email=test@localhost', ...words], {
       cwd: this.root,

@@ -25,5 +25,11 @@ export const removeInNamespace: Remover = async (folder) => {
 
 /** Opens the store of this user, as the environment says where it is. */
 export function openUserStore(environment: NodeJS.ProcessEnv = process.env): Promise<Store> {
-  return openStore({ root: storeRoot(environment), remove: removeInNamespace });
+  return openStore({
+    root: storeRoot(environment),
+    remove: removeInNamespace,
+    onDamaged: (file) => {
+      console.error(`warning: ${file} is damaged, and dropped: what needs it makes it again`);
+    },
+  });
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { chmod, readFile, readdir, stat, writeFile } from 'node:fs/promises';
+import { chmod, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -12,6 +12,7 @@ import { FileLock } from './locks.js';
 import { MissingArtifact } from './missing-artifact.js';
 import { actionResultSchema } from './schemas.js';
 import { ScratchFolders } from './scratch-folders.js';
+import { isSealed, seal } from './seal.js';
 import { claimStoreFolder, emptyStore, furnishStore, markerName } from './store-folder.js';
 import { Tree } from './trees.js';
 import type { ActionKey, ActionResult, Descriptor, PutOptions, Remover, Scratch, Store, StoreStatus } from './types.js';
@@ -21,6 +22,8 @@ import { WrongDigest } from './wrong-digest.js';
 export interface OpenOptions {
   readonly root: AbsolutePath;
   readonly remove: Remover;
+  /** Told of an artifact that is not what its name says, and is dropped for that. */
+  readonly onDamaged?: (file: AbsolutePath) => void;
 }
 
 class LocalStore implements Store {
@@ -32,13 +35,15 @@ class LocalStore implements Store {
     private readonly remove: Remover,
     /** Shared as long as this process lives: nobody empties the store meanwhile. */
     private readonly use: FileLock,
+    private readonly onDamaged: (file: AbsolutePath) => void,
   ) {
     this.#scratch = new ScratchFolders(this.#at('scratch'), this.#at('locks', 'scratch'), remove);
   }
 
-  static async open({ root, remove }: OpenOptions): Promise<LocalStore> {
+  static async open({ root, remove, onDamaged = () => undefined }: OpenOptions): Promise<LocalStore> {
     await claimStoreFolder(root);
-    const store = new LocalStore(root, remove, await FileLock.take(absolutePath(join(root, markerName)), 'shared'));
+    const use = await FileLock.take(absolutePath(join(root, markerName)), 'shared');
+    const store = new LocalStore(root, remove, use, onDamaged);
     try {
       await furnishStore(root);
       await store.#scratch.removeLeftovers();
@@ -58,8 +63,26 @@ class LocalStore implements Store {
   }
 
   async has({ digest, size }: Descriptor): Promise<boolean> {
-    const found = await stat(this.#blob(digest)).catch(() => undefined);
-    return found?.isFile() === true && found.size === size;
+    const blob = this.#blob(digest);
+    const found = await stat(blob).catch(() => undefined);
+    if (found?.isFile() !== true || found.size !== size) {
+      return false;
+    }
+    return isSealed(found) || this.#reseal(blob, digest);
+  }
+
+  /** Reads a file that somebody wrote into, or copied here; drops it where it is not what its name says. */
+  async #reseal(blob: AbsolutePath, digest: Digest): Promise<boolean> {
+    const actual = await digestOfFile(blob).catch(() => undefined);
+    if (actual === digest) {
+      await seal(blob);
+      return true;
+    }
+    if (actual !== undefined) {
+      this.onDamaged(blob);
+      await rm(blob, { force: true });
+    }
+    return false;
   }
 
   async find(digest: Digest, mediaType: string): Promise<Descriptor | undefined> {
@@ -104,6 +127,7 @@ class LocalStore implements Store {
     }
     const { size } = await stat(file);
     await chmod(file, 0o444);
+    await seal(file);
     await renameDurably(file, this.#blob(digest));
     const { mediaType, annotations } = options;
     return { mediaType, digest, size, ...(annotations === undefined ? {} : { annotations }) };

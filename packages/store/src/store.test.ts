@@ -1,4 +1,14 @@
-import { mkdtempSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync, existsSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { absolutePath, digestOf, hexOf, type AbsolutePath } from '@strata/fingerprint';
@@ -92,6 +102,22 @@ describe('a store', () => {
     expect(await store.readText(artifact)).toBe('made');
     expect(await store.find(artifact.digest, mediaType)).toEqual(artifact);
     expect(await store.find(digestOf('else'), mediaType)).toBeUndefined();
+  });
+
+  it('drops an artifact that somebody wrote into, and tells of it; one that was copied here is read once', async () => {
+    const told: string[] = [];
+    const watched = await openStore({ root, remove, onDamaged: (file) => told.push(file) });
+    const artifact = await watched.put('made', { mediaType });
+    const file = await watched.path(artifact);
+    const { mtimeMs } = statSync(file);
+    utimesSync(file, new Date(), new Date());
+    expect(await watched.has(artifact)).toBe(true);
+    expect(statSync(file).mtimeMs).toBe(mtimeMs);
+    chmodSync(file, 0o644);
+    writeFileSync(file, 'mode');
+    expect(await watched.has(artifact)).toBe(false);
+    expect(existsSync(file)).toBe(false);
+    expect(told).toEqual([file]);
   });
 
   it('takes a record that nobody can read for no record', async () => {
