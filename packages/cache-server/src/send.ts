@@ -9,7 +9,7 @@ export interface Span {
   readonly end: number;
 }
 
-const chunkSize = 1 << 18;
+const chunkSize = 1 << 17;
 
 async function* chunksOf(handle: FileHandle, { start, end }: Span): AsyncGenerator<Buffer> {
   for (let at = start; at < end;) {
