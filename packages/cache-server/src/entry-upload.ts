@@ -89,6 +89,5 @@ async function publish({ folder, inventory }: Cache, made: Entry, aside: string,
     folder.discard(folder.body(old.scope, basename(old.body.file)));
   }
   inventory.addEntry(made);
-  await sync(dirname(body));
-  await sync(dirname(place));
+  await Promise.all([sync(dirname(body)), sync(dirname(place))]);
 }

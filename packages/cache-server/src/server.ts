@@ -99,15 +99,23 @@ export function makeServer(parts: ServerParts): FastifyInstance {
   app.setErrorHandler(async (error, request, reply) => {
     const refused = asRefused(error);
     const limit = !clients.has(request) ? someOfAStrangers : refused.drain === 'all' ? Infinity : someOfABody;
-    const drained = refused.drain !== 'none' && (await drain(request.raw, limit, patience).catch(() => false));
-    if (!drained) {
+    if (refused.drain === 'none') {
       reply.header('Connection', 'close');
+    } else if (!(await drain(request.raw, limit, patience).catch(() => false))) {
+      lingeringly(request.raw);
     }
     if (refused.status === 401) {
       reply.header('WWW-Authenticate', 'Bearer');
     }
     return reply.code(refused.status).headers(refused.headers).type('text/plain').send(`${refused.message}\n`);
   });
+
+  /** Lets a client that is still sending see the answer: a connection that is closed under it would take that along. */
+  function lingeringly({ socket }: FastifyRequest['raw']): void {
+    setTimeout(() => {
+      socket.destroy();
+    }, patience.stall).unref();
+  }
 
   function asRefused(error: unknown): Refused {
     if (error instanceof Refused) {

@@ -73,7 +73,7 @@ export class RawClient {
   /** Waits until the other side closes, and gives everything that it sent. */
   async closed(): Promise<string> {
     if (!this.socket.closed) {
-      await once(this.socket, 'close');
+      await new Promise((resolve) => this.socket.once('close', resolve));
     }
     return this.#received;
   }
