@@ -4,6 +4,7 @@ import { dirname } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { Scope } from './access.js';
 import type { Cache } from './cache.js';
+import type { Artifact } from './inventory.js';
 import { sync } from './folder.js';
 import { BrokenOff, chunksOf, hashFile, receive } from './receive.js';
 import { Refused } from './refused.js';
@@ -135,19 +136,34 @@ export class ArtifactUpload {
     folder.furnish(scope);
     const place = folder.artifact(scope, this.hex, size);
     const known = inventory.artifacts.get(this.hex);
-    if (known === undefined) {
+    if (known === undefined || !this.#share(known, place)) {
       renameSync(file, place);
       const used = inventory.now();
       inventory.addArtifact({ type: 'artifact', hex: this.hex, size, used, scopes: new Set([scope]) });
-    } else if (!known.scopes.has(scope)) {
-      linkSync(folder.artifact([...known.scopes][0] ?? '', this.hex, size), place);
-      known.scopes.add(scope);
-      known.used = inventory.now();
     }
     const partial = inventory.partial(scope, this.hex);
     if (partial !== undefined) {
       this.cache.room.dropPartial(partial);
     }
     await sync(dirname(place));
+  }
+
+  /** Gives one's scope a name for the file that others have. `false` where somebody deleted it. */
+  #share(known: Artifact, place: string): boolean {
+    const { inventory, folder, room } = this.cache;
+    if (!known.scopes.has(this.scope.name)) {
+      try {
+        linkSync(folder.artifact([...known.scopes][0] ?? '', known.hex, known.size), place);
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') {
+          throw error;
+        }
+        room.dropArtifact(known);
+        return false;
+      }
+      known.scopes.add(this.scope.name);
+    }
+    known.used = inventory.now();
+    return true;
   }
 }

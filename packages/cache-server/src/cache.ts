@@ -73,8 +73,11 @@ export class Cache {
     const file = this.folder.artifact(scope, hex, size);
     this.#use(artifact, file);
     const onWrong = (): void => {
-      this.options.onDamaged(hex);
-      this.room.dropArtifact(artifact);
+      // evicted while it was to be opened: nothing is wrong
+      if (this.inventory.artifacts.get(hex) === artifact) {
+        this.options.onDamaged(hex);
+        this.room.dropArtifact(artifact);
+      }
     };
     return send({ file, hex, size, span, patience: this.options.patience, onWrong });
   }
@@ -89,8 +92,10 @@ export class Cache {
       }
     }
     const onWrong = (): void => {
-      this.options.onDamaged(body.hex);
-      this.room.dropEntry(entry);
+      if (this.inventory.entry(kind, entry.scope, entry.name) === entry) {
+        this.options.onDamaged(body.hex);
+        this.room.dropEntry(entry);
+      }
     };
     const file = this.folder.body(entry.scope, body.file);
     return send({ file, hex: body.hex, size: body.size, patience: this.options.patience, onWrong });

@@ -1,4 +1,4 @@
-import type { Artifact, Entry, Inventory, Partial } from './inventory.js';
+import { roomOf, type Artifact, type Entry, type Inventory, type Partial } from './inventory.js';
 
 /** What may have to go. */
 export type Victim = Artifact | Entry | Partial;
@@ -24,7 +24,7 @@ export function chooseVictims(
       break;
     }
     victims.push(candidate);
-    free += candidate.size;
+    free += roomOf(candidate);
   }
   return victims;
 }

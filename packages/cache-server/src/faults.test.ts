@@ -1,10 +1,19 @@
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync, statSync, truncateSync, watch, writeFileSync, chmodSync } from 'node:fs';
+import {
+  readdirSync,
+  readFileSync,
+  statSync,
+  truncateSync,
+  unlinkSync,
+  watch,
+  writeFileSync,
+  chmodSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { encodeActionResult } from '@strata/store';
 import { digestOf } from '@strata/fingerprint';
-import { freshBytes, hexOf, RawClient, TestServer } from './testing/rig.js';
+import { freshBytes, hexOf, RawClient, team, TestServer } from './testing/rig.js';
 
 let server: TestServer;
 beforeEach(() => {
@@ -142,6 +151,30 @@ describe('files that are damaged', () => {
     expect(await server.put('/v1/cache/damaged', content)).toMatchObject({ status: 200 });
     expect((await server.get(`/cas/${hex}`)).body.equals(content)).toBe(true);
     expect(await server.get(`/ac/${hex}`)).toMatchObject({ status: 200 });
+  });
+
+  it('may be deleted under it: they are gone then, and may be sent again', async () => {
+    const { file, tokens } = team();
+    await server.start({ tokens: file });
+    for (const [reader, writer] of [
+      [tokens.ci, tokens.ci],
+      [undefined, tokens.ci],
+      [undefined, tokens.pull],
+    ] as const) {
+      const content = freshBytes(1000);
+      const hex = await server.putArtifact(content, tokens.ci);
+      unlinkSync(join(server.folder, 'scopes', 'main', 'artifacts', `${hex}.1000`));
+      if (reader !== undefined) {
+        expect(await server.get(`/cas/${hex}`, reader)).toMatchObject({ status: 404 });
+      }
+      // of one's own, that it is gone is noticed when it is read
+      await server.putArtifact(content, writer);
+      const { status } = await server.get(`/cas/${hex}`, writer);
+      if (status === 404) {
+        await server.putArtifact(content, writer);
+      }
+      expect((await server.get(`/cas/${hex}`, writer)).body).toEqual(content);
+    }
   });
 
   it('are found at the start, where they are too short or no entries', async () => {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import { open, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, isAbsolute, join } from 'node:path';
@@ -105,7 +105,10 @@ export class CacheFolder {
 function claim(root: AbsolutePath): void {
   try {
     mkdirSync(dirname(root), { recursive: true });
-    mkdirSync(root, { recursive: true, mode: 0o700 });
+    // not `recursive`: on some file systems (/proc) Node would try for ever
+    if (!existsSync(root)) {
+      mkdirSync(root, { mode: 0o700 });
+    }
     const names = readdirSync(root).filter((name) => name !== 'lost+found');
     if (names.length > 0 && !names.includes(markerName)) {
       throw new UserError(`${root} is not empty, and is not a folder of strata-cache (it has no file ${markerName})`, {

@@ -7,6 +7,14 @@ export interface Need {
   readonly size: number;
 }
 
+/** What a file takes on a disk, at least and in steps of it, in bytes: many small ones count too. */
+const block = 4096;
+
+/** The room that something takes, in bytes. An entry has a small file besides its body. */
+export function roomOf({ type, size }: Artifact | Entry | Partial): number {
+  return Math.max(1, Math.ceil(size / block)) * block + (type === 'entry' ? block : 0);
+}
+
 /** Something that takes room and may be evicted. */
 export interface Kept {
   /** In bytes. */
@@ -48,7 +56,7 @@ export class Inventory {
   #bytes = 0;
   #clock = 0;
 
-  /** Everything kept, in bytes. */
+  /** The room that everything takes, in bytes. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -79,13 +87,17 @@ export class Inventory {
 
   addArtifact(artifact: Artifact): void {
     this.artifacts.set(artifact.hex, artifact);
-    this.#bytes += artifact.size;
+    this.#bytes += roomOf(artifact);
   }
 
-  removeArtifact(artifact: Artifact): void {
-    if (this.artifacts.delete(artifact.hex)) {
-      this.#bytes -= artifact.size;
+  /** Gives `false` where it is gone already, and maybe another one there. */
+  removeArtifact(artifact: Artifact): boolean {
+    if (this.artifacts.get(artifact.hex) !== artifact) {
+      return false;
     }
+    this.artifacts.delete(artifact.hex);
+    this.#bytes -= roomOf(artifact);
+    return true;
   }
 
   entry(kind: EntryKind, scope: string, name: string): Entry | undefined {
@@ -94,18 +106,20 @@ export class Inventory {
 
   addEntry(entry: Entry): void {
     this.#entries.set(`${entry.kind}/${entry.scope}/${entry.name}`, entry);
-    this.#bytes += entry.size;
+    this.#bytes += roomOf(entry);
     for (const { hex } of entry.needs) {
       const needing = this.#neededBy.get(hex) ?? new Set();
       this.#neededBy.set(hex, needing.add(entry));
     }
   }
 
-  removeEntry(entry: Entry): void {
-    if (!this.#entries.delete(`${entry.kind}/${entry.scope}/${entry.name}`)) {
-      return;
+  /** Likewise. */
+  removeEntry(entry: Entry): boolean {
+    if (this.entry(entry.kind, entry.scope, entry.name) !== entry) {
+      return false;
     }
-    this.#bytes -= entry.size;
+    this.#entries.delete(`${entry.kind}/${entry.scope}/${entry.name}`);
+    this.#bytes -= roomOf(entry);
     for (const { hex } of entry.needs) {
       const needing = this.#neededBy.get(hex);
       needing?.delete(entry);
@@ -113,6 +127,7 @@ export class Inventory {
         this.#neededBy.delete(hex);
       }
     }
+    return true;
   }
 
   /** The entries that name an artifact. */
@@ -126,13 +141,17 @@ export class Inventory {
 
   addPartial(partial: Partial): void {
     this.#partials.set(`${partial.scope}/${partial.hex}`, partial);
-    this.#bytes += partial.size;
+    this.#bytes += roomOf(partial);
   }
 
-  removePartial(partial: Partial): void {
-    if (this.#partials.delete(`${partial.scope}/${partial.hex}`)) {
-      this.#bytes -= partial.size;
+  /** Likewise. */
+  removePartial(partial: Partial): boolean {
+    if (this.partial(partial.scope, partial.hex) !== partial) {
+      return false;
     }
+    this.#partials.delete(`${partial.scope}/${partial.hex}`);
+    this.#bytes -= roomOf(partial);
+    return true;
   }
 }
 

@@ -1,6 +1,6 @@
 import { chooseVictims, expiredPartials, type Victim } from './eviction.js';
 import type { CacheFolder } from './folder.js';
-import type { Artifact, Entry, Inventory, Partial } from './inventory.js';
+import { roomOf, type Artifact, type Entry, type Inventory, type Partial } from './inventory.js';
 import { Refused } from './refused.js';
 
 /** Of all the room, what scopes that are not trusted have together: they cannot push out what others read. */
@@ -85,7 +85,7 @@ export class Room {
   #untrustedBytes(): number {
     let bytes = 0;
     for (const kept of [...this.inventory.artifacts.values(), ...this.inventory.entries, ...this.inventory.partials]) {
-      bytes += this.#isUntrusted(kept) ? kept.size : 0;
+      bytes += this.#isUntrusted(kept) ? roomOf(kept) : 0;
     }
     return bytes;
   }
@@ -109,21 +109,24 @@ export class Room {
   }
 
   dropArtifact(artifact: Artifact): void {
-    this.inventory.removeArtifact(artifact);
-    for (const scope of artifact.scopes) {
-      this.folder.discard(this.folder.artifact(scope, artifact.hex, artifact.size));
+    if (this.inventory.removeArtifact(artifact)) {
+      for (const scope of artifact.scopes) {
+        this.folder.discard(this.folder.artifact(scope, artifact.hex, artifact.size));
+      }
     }
   }
 
   /** The entry goes before its body: none is left that names what is gone. */
   dropEntry(entry: Entry): void {
-    this.inventory.removeEntry(entry);
-    this.folder.discard(this.folder.entry(entry.kind, entry.scope, entry.name));
-    this.folder.discard(this.folder.body(entry.scope, entry.body.file));
+    if (this.inventory.removeEntry(entry)) {
+      this.folder.discard(this.folder.entry(entry.kind, entry.scope, entry.name));
+      this.folder.discard(this.folder.body(entry.scope, entry.body.file));
+    }
   }
 
   dropPartial(partial: Partial): void {
-    this.inventory.removePartial(partial);
-    this.folder.discard(this.folder.partial(partial.scope, partial.hex));
+    if (this.inventory.removePartial(partial)) {
+      this.folder.discard(this.folder.partial(partial.scope, partial.hex));
+    }
   }
 }

@@ -85,8 +85,14 @@ export interface Sending {
  * verified while it streams: a reader never gets the last bytes of wrong content, but a connection that breaks off.
  */
 export async function send({ file, hex, size, span, patience, onWrong }: Sending): Promise<Readable | undefined> {
-  const handle = await open(file, 'r').catch(() => undefined);
+  const handle = await open(file, 'r').catch((error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') {
+      throw error;
+    }
+    return undefined;
+  });
   if (handle === undefined) {
+    onWrong();
     return undefined;
   }
   if ((await handle.stat()).size !== size) {

@@ -114,6 +114,10 @@ export async function serve(options: ServeOptions, print: (line: string) => void
     const stop = (signal: NodeJS.Signals): void => {
       process.once(signal, () => process.exit(1));
       logger.info({ signal }, 'stopping');
+      // those that have their answer, but were kept for another request
+      setInterval(() => {
+        app.server.closeIdleConnections();
+      }, 100).unref();
       setTimeout(() => {
         app.server.closeAllConnections();
       }, options.grace).unref();

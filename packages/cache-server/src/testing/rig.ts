@@ -98,6 +98,7 @@ export class TestServer {
   readonly root = mkdtempSync('/var/tmp/strata-cache-');
   readonly folder = join(this.root, 'cache');
   readonly tokensFile = join(this.root, 'tokens.yaml');
+  /** Where it serves. */
   url = '';
   /** Of a server without a tokens file. */
   token = '';
@@ -135,7 +136,7 @@ export class TestServer {
   async end(signal: NodeJS.Signals = 'SIGKILL'): Promise<number | null> {
     const child = this.process;
     this.process = undefined;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) {
+    if (child?.exitCode !== null || child.signalCode !== null) {
       return child?.exitCode ?? null;
     }
     const closed = once(child, 'close') as Promise<[number | null]>;
