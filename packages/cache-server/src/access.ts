@@ -137,7 +137,7 @@ export class Access {
 }
 
 function unusable(file: string, reason: string, cause?: unknown): UserError {
-  return new UserError(`${file}: ${reason}`, { hint: 'see "Tokens and scopes" in the README of strata-cache', cause });
+  return new UserError(`${file}: ${reason}`, { hint: 'see "For a team" in the README of strata-cache', cause });
 }
 
 /** Reads a tokens file. Throws a {@link UserError} where that cannot be done, or others may write to it. */

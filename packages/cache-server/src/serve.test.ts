@@ -4,7 +4,8 @@ import https from 'node:https';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { UserError } from '@strata/definitions';
-import { readServeOptions } from './options.js';
+import { readAccess } from './access.js';
+import { readServeOptions, readTls } from './options.js';
 import { freshBytes, hexOf, RawClient, team, TestServer } from './testing/rig.js';
 
 const bin = fileURLToPath(new URL('../bin/strata-cache.js', import.meta.url));
@@ -93,32 +94,45 @@ describe('strata-cache serve', () => {
     expect(reading).toThrow(message);
   });
 
-  it.each([
-    [['--tls-cert', '/none', '--tls-key', '/none'], 'the certificate cannot be read'],
-    [['--tokens', '/none'], 'the tokens cannot be read'],
-    [['--nonsense'], "Unknown option '--nonsense'"],
-    [['--folder', '/proc/x'], '/proc/x cannot be used'],
-  ])('says in one line what is wrong with %j', async (words, message) => {
-    const { code, stdout, stderr } = await run('serve', ...words);
-    const [error, hint, ...more] = stderr.trim().split('\n');
-    expect({ code, stdout, error, hint, more }).toEqual({
-      code: 1,
-      stdout: '',
-      error: expect.stringMatching(/^error: /) as unknown,
-      hint: expect.stringMatching(/^hint: /) as unknown,
-      more: [],
-    });
-    expect(error).toContain(message);
+  it('says what is wrong in one line', async () => {
+    for (const [words, message] of [
+      [['--nonsense'], "Unknown option '--nonsense'"],
+      [['--folder', '/proc/x'], '/proc/x cannot be used'],
+    ] as const) {
+      const { code, stdout, stderr } = await run('serve', ...words);
+      const [error, hint, ...more] = stderr.trim().split('\n');
+      expect({ code, stdout, error, hint, more }).toEqual({
+        code: 1,
+        stdout: '',
+        error: expect.stringMatching(/^error: /) as unknown,
+        hint: expect.stringMatching(/^hint: /) as unknown,
+        more: [],
+      });
+      expect(error).toContain(message);
+    }
   });
 
-  it('takes no tokens from a file that others may write to, and no port that is taken', async () => {
+  it('takes no tokens from a file that others may write to, and none or a certificate from one that is not there', () => {
     const file = join(server.root, 'loose.yaml');
     writeFileSync(file, team().file);
-    chmodSync(file, 0o666);
-    const folder = join(server.root, 'unused');
-    expect((await run('serve', '--folder', folder, '--tokens', file)).stderr).toContain('can be written to by others');
+    chmodSync(file, 0o600);
+    expect(readAccess(file).trusted).toEqual(new Set(['main']));
+    chmodSync(file, 0o620);
+    const pem = { cert: '/none', key: '/none' };
+    for (const [reading, message] of [
+      [() => readAccess(file), 'can be written to by others'],
+      [() => readAccess('/none'), 'the tokens cannot be read'],
+      [() => readTls(pem), 'the certificate cannot be read'],
+    ] as const) {
+      expect(reading).toThrow(UserError);
+      expect(reading).toThrow(message);
+    }
+  });
+
+  it('takes no port that is taken', async () => {
     const { port } = new URL(server.url);
-    expect((await run('serve', '--folder', folder, '--port', port)).stderr).toContain('something else listens there');
+    const { stderr } = await run('serve', '--folder', join(server.root, 'unused'), '--port', port);
+    expect(stderr).toContain('something else listens there');
   });
 });
 
