@@ -61,6 +61,25 @@ export function seconds(text: string): number {
   return Number(text.slice(0, -1)) * (text.endsWith('m') ? 60 : 1);
 }
 
+const byteUnits: Readonly<Record<string, number>> = {
+  B: 1,
+  KB: 1e3,
+  MB: 1e6,
+  GB: 1e9,
+  TB: 1e12,
+  KIB: 2 ** 10,
+  MIB: 2 ** 20,
+  GIB: 2 ** 30,
+  TIB: 2 ** 40,
+};
+
+/** Bytes of a size as people write it (`20GB`, `1.5 GiB`, `500MB`); undefined where it is none. */
+export function parseBytes(text: string): number | undefined {
+  const [, number, unit] = /^([0-9]+(?:\.[0-9]+)?) ?([KMGT]?i?B)$/i.exec(text.trim()) ?? [];
+  const factor = byteUnits[unit?.toUpperCase() ?? ''];
+  return factor === undefined ? undefined : Math.round(Number(number) * factor);
+}
+
 /** Where packages of a Debian suite come from, and the lock file that pins them. */
 export const debianSource = {
   suite: z

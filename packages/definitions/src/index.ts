@@ -10,7 +10,7 @@ export {
   type LayerDefinition,
   type RepositoryDefinition,
 } from './definition.js';
-export { seconds } from './common.js';
+export { parseBytes, seconds } from './common.js';
 export { fieldPaths, fieldReference, jsonSchema } from './json-schema.js';
 export { readDefinition, suggest, type FieldPath, type ReadDefinition } from './loader.js';
 export { references, type Reference } from './references.js';

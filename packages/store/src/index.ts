@@ -5,3 +5,4 @@ export { WrongDigest } from './wrong-digest.js';
 export { openStore, type OpenOptions } from './local-store.js';
 export { storeRoot } from './store-folder.js';
 export { actionResultSchema, descriptorSchema } from './schemas.js';
+export { artifactsOfActionResult, BadActionResult, decodeActionResult, encodeActionResult } from './action-result.js';

@@ -1,0 +1,2 @@
+export { readServeOptions, type ServeOptions } from './options.js';
+export { serve } from './serve.js';
