@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
-import { createWriteStream } from 'node:fs';
-import { chmod, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { createWriteStream, type Stats } from 'node:fs';
+import { chmod, readFile, readdir, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { UserError } from '@strata/definitions';
 import { absolutePath, digestOfFile, hexOf, type AbsolutePath, type Digest } from '@strata/fingerprint';
+import { collect, verify, type Workplace } from './collect.js';
 import { renameDurably } from './durable.js';
 import { explainingFullDisk } from './full-disk.js';
 import { FileLock } from './locks.js';
@@ -15,20 +16,34 @@ import { ScratchFolders } from './scratch-folders.js';
 import { isSealed, seal } from './seal.js';
 import { claimStoreFolder, emptyStore, furnishStore, markerName } from './store-folder.js';
 import { Tree } from './trees.js';
-import type { ActionKey, ActionResult, Descriptor, PutOptions, Remover, Scratch, Store, StoreStatus } from './types.js';
+import type {
+  ActionKey,
+  ActionResult,
+  Collected,
+  Descriptor,
+  PutOptions,
+  Remover,
+  Scratch,
+  Store,
+  StoreStatus,
+  Work,
+} from './types.js';
+import { noteUser } from './users.js';
 import { WrongDigest } from './wrong-digest.js';
 
-/** Where and how a store is opened. */
-export interface OpenOptions {
+/** Where the store of this machine is. */
+export interface LocalStoreOptions {
   readonly root: AbsolutePath;
   readonly remove: Remover;
   /** Told of an artifact that is not what its name says, and is dropped for that. */
   readonly onDamaged?: (file: AbsolutePath) => void;
 }
 
-class LocalStore implements Store {
+/** The folder itself, without remotes. */
+export class LocalStore implements Store {
   readonly #scratch: ScratchFolders;
   #locksHeld = 0;
+  readonly #opened = Date.now();
 
   private constructor(
     readonly root: AbsolutePath,
@@ -40,12 +55,13 @@ class LocalStore implements Store {
     this.#scratch = new ScratchFolders(this.#at('scratch'), this.#at('locks', 'scratch'), remove);
   }
 
-  static async open({ root, remove, onDamaged = () => undefined }: OpenOptions): Promise<LocalStore> {
+  static async open({ root, remove, onDamaged = () => undefined }: LocalStoreOptions): Promise<LocalStore> {
     await claimStoreFolder(root);
     const use = await FileLock.take(absolutePath(join(root, markerName)), 'shared');
     const store = new LocalStore(root, remove, use, onDamaged);
     try {
       await furnishStore(root);
+      noteUser(root);
       await store.#scratch.removeLeftovers();
       return store;
     } catch (error) {
@@ -68,7 +84,21 @@ class LocalStore implements Store {
     if (found?.isFile() !== true || found.size !== size) {
       return false;
     }
-    return isSealed(found) || this.#reseal(blob, digest);
+    if (!isSealed(found) && !(await this.#reseal(blob, digest))) {
+      return false;
+    }
+    // what was just read again is marked as read now
+    if (isSealed(found)) {
+      await this.#noteUse(blob, found);
+    }
+    return true;
+  }
+
+  /** Has a file tell that it was asked for by this process, in its time of access: then it is not collected while this lives. */
+  async #noteUse(file: AbsolutePath, { atimeMs, mtime }: Pick<Stats, 'atimeMs' | 'mtime'>): Promise<void> {
+    if (atimeMs < this.#opened) {
+      await utimes(file, new Date(), mtime).catch(() => undefined);
+    }
   }
 
   /** Reads a file that somebody wrote into, or copied here; drops it where it is not what its name says. */
@@ -98,6 +128,10 @@ class LocalStore implements Store {
     return this.#blob(artifact.digest);
   }
 
+  async bring(artifacts: readonly Descriptor[]): Promise<void> {
+    await Promise.all(artifacts.map((artifact) => this.path(artifact)));
+  }
+
   put(content: Readable | Uint8Array | string, options: PutOptions): Promise<Descriptor> {
     return this.#aside(async (scratch) => {
       const file = join(scratch, 'artifact');
@@ -119,6 +153,11 @@ class LocalStore implements Store {
 
   adopt(file: AbsolutePath, options: PutOptions): Promise<Descriptor> {
     return explainingFullDisk(this.root, async () => this.#take(file, await digestOfFile(file), options));
+  }
+
+  /** Takes over a file whose content was verified. */
+  async take(file: AbsolutePath, { digest, mediaType }: Descriptor): Promise<void> {
+    await explainingFullDisk(this.root, () => this.#take(file, digest, { mediaType }));
   }
 
   async #take(file: string, digest: Digest, options: PutOptions): Promise<Descriptor> {
@@ -196,6 +235,10 @@ class LocalStore implements Store {
     }
   }
 
+  hasTree(name: Digest): Promise<boolean> {
+    return new Tree(this.#at('trees'), name, this.remove).isWhole();
+  }
+
   async tree(name: Digest, make: (folder: AbsolutePath) => Promise<void>, signal?: AbortSignal): Promise<AbsolutePath> {
     const tree = new Tree(this.#at('trees'), name, this.remove);
     if (!(await tree.isWhole())) {
@@ -206,6 +249,7 @@ class LocalStore implements Store {
       };
       await this.withLock(`tree-${tree.short}`, makeOnce, undefined, signal);
     }
+    await this.#noteUse(tree.label, await stat(tree.label));
     return tree.folder;
   }
 
@@ -234,6 +278,18 @@ class LocalStore implements Store {
     });
   }
 
+  collect(keep: number, onWork: (work: Work) => void = () => undefined): Promise<Collected> {
+    return collect(this.#workplace(), keep, onWork);
+  }
+
+  verify(onWork: (work: Work) => void = () => undefined): Promise<number> {
+    return verify(this.#workplace(), onWork);
+  }
+
+  #workplace(): Workplace {
+    return { root: this.root, remove: this.remove, scratch: () => this.#scratch.make() };
+  }
+
   async status(): Promise<StoreStatus> {
     let bytes = 0;
     const blobs = await readdir(this.#at('blobs/sha256'));
@@ -247,26 +303,5 @@ class LocalStore implements Store {
       actions: { count: await count('actions') },
       trees: { count: await count('trees') },
     };
-  }
-}
-
-/**
- * Opens a store, making its folders (mode 0700) where they are missing, and removing what killed processes left
- * half-made. Until this process ends, nobody empties the store. Throws a {@link UserError} where the folder is
- * something else than a store, or cannot be written to.
- */
-export async function openStore(options: OpenOptions): Promise<Store> {
-  const { root } = options;
-  try {
-    return await explainingFullDisk(root, () => LocalStore.open(options));
-  } catch (error) {
-    const { code, message } = error as { readonly code?: unknown; readonly message: string };
-    if (error instanceof UserError || code === undefined) {
-      throw error;
-    }
-    throw new UserError(`the store ${root} cannot be opened: ${message}`, {
-      hint: 'set STRATA_STORE to a folder that you may write to',
-      cause: error,
-    });
   }
 }

@@ -10,7 +10,7 @@ import type { Remover } from './types.js';
 /** The file that tells a store from any other folder. Who uses the store holds its lock: shared, or alone to empty it. */
 export const markerName = 'strata-store';
 
-const folders = ['blobs', 'blobs/sha256', 'actions', 'trees', 'locks', 'scratch', 'logs'] as const;
+const folders = ['blobs', 'blobs/sha256', 'actions', 'trees', 'locks', 'scratch', 'logs', 'users'] as const;
 
 /** What makes it an OCI image layout (OCI image specification, image-layout.md). */
 const layout = {
@@ -93,6 +93,8 @@ export async function emptyStore(root: AbsolutePath, remove: Remover): Promise<v
     'trees',
     'blobs',
     'partial',
+    'uploads',
+    'remotes',
     'records',
     'logs',
     'scratch',

@@ -12,7 +12,8 @@ import type { Remover } from './types.js';
 export class Tree {
   readonly short: string;
   readonly folder: AbsolutePath;
-  readonly #label: string;
+  /** The label, whose time of access says when the tree was asked for last. */
+  readonly label: AbsolutePath;
 
   constructor(
     trees: AbsolutePath,
@@ -21,7 +22,7 @@ export class Tree {
   ) {
     this.short = hexOf(name).slice(0, 16);
     this.folder = absolutePath(join(trees, this.short));
-    this.#label = `${this.folder}.json`;
+    this.label = absolutePath(`${this.folder}.json`);
   }
 
   /** Whether the tree is there and whole. Throws where another one has its short name. */
@@ -40,7 +41,7 @@ export class Tree {
   /** Whom the label names; undefined where there is none that can be one of this folder. */
   async #holder(): Promise<Digest | undefined> {
     try {
-      const { data } = digestSchema.safeParse(JSON.parse(await readFile(this.#label, 'utf8')));
+      const { data } = digestSchema.safeParse(JSON.parse(await readFile(this.label, 'utf8')));
       return data !== undefined && hexOf(data).startsWith(this.short) ? data : undefined;
     } catch {
       return undefined;
@@ -57,7 +58,7 @@ export class Tree {
     await writeFile(label, JSON.stringify(this.name));
     try {
       await renameFolderDurably(aside, this.folder);
-      await renameDurably(label, this.#label);
+      await renameDurably(label, this.label);
     } catch (error) {
       await this.#clearAway();
       throw error;
@@ -65,7 +66,7 @@ export class Tree {
   }
 
   async #clearAway(): Promise<void> {
-    await rm(this.#label, { recursive: true, force: true });
+    await rm(this.label, { recursive: true, force: true });
     await this.remove(this.folder);
   }
 }

@@ -45,25 +45,27 @@ export type Remover = (folder: AbsolutePath) => Promise<void>;
 export interface Store {
   readonly root: AbsolutePath;
 
-  /** Whether the bytes of an artifact are here, and as many as it has. */
+  /** Whether the bytes of an artifact can be had, and as many as it has: they are here, or in a remote. */
   has(artifact: Descriptor): Promise<boolean>;
   /**
-   * The artifact of which only the digest is known, described; undefined where it is not here. Without a size to compare
+   * The artifact of which only the digest is known, described; undefined where it cannot be had. Without a size to compare
    * all of its bytes are read, so prefer `has`.
    */
   find(digest: Digest, mediaType: string): Promise<Descriptor | undefined>;
   /**
-   * Where the bytes of an artifact lie (`blobs/sha256/<hex>`, mode 0444). Throws {@link MissingArtifact} where they do
-   * not, or not all of them.
+   * Where the bytes of an artifact lie (`blobs/sha256/<hex>`, mode 0444); they come from a remote where they do not yet.
+   * Throws {@link MissingArtifact} where they cannot be had, or not all of them.
    */
   path(artifact: Descriptor): Promise<AbsolutePath>;
+  /** Has the bytes of artifacts here, several coming at once. Throws {@link MissingArtifact} for one that cannot be had. */
+  bring(artifacts: readonly Descriptor[], signal?: AbortSignal): Promise<void>;
   /** Stores bytes: written aside, hashed while they stream, renamed once they are on the disk. */
   put(content: Readable | Uint8Array | string, options: PutOptions): Promise<Descriptor>;
   /** Takes over a file of this file system (a scratch folder's), by rename once its bytes are on the disk. */
   adopt(file: AbsolutePath, options: PutOptions): Promise<Descriptor>;
   readText(artifact: Descriptor): Promise<string>;
 
-  /** The result of an action, only where every artifact it names is here. */
+  /** The result of an action, only where every artifact it names is here, or a remote knows the action. */
   lookup(key: ActionKey): Promise<ActionResult | undefined>;
   record(key: ActionKey, result: ActionResult): Promise<void>;
 
@@ -77,6 +79,9 @@ export interface Store {
    */
   tree(name: Digest, make: (folder: AbsolutePath) => Promise<void>, signal?: AbortSignal): Promise<AbsolutePath>;
 
+  /** Whether {@link tree} would make nothing. */
+  hasTree(name: Digest): Promise<boolean>;
+
   scratch(): Promise<Scratch>;
   /**
    * Deletes everything in the store. Throws a UserError, and deletes nothing, while another process has it open, or this
@@ -84,6 +89,36 @@ export interface Store {
    */
   clear(): Promise<void>;
   status(): Promise<StoreStatus>;
+  /**
+   * Removes what was not asked for for the longest time, until artifacts and unpacked trees have no more than `keep`
+   * bytes. What a process that uses the store asked for, stays.
+   */
+  collect(keep: number, onWork?: (work: Work) => void): Promise<Collected>;
+  /** Reads every artifact, and removes those whose content is not what they are named by. Gives back their number. */
+  verify(onWork?: (work: Work) => void): Promise<number>;
+}
+
+/** How far work on a store is, in bytes. */
+export interface Work {
+  readonly done: number;
+  readonly total: number;
+}
+
+/** What was collected; sizes in bytes. */
+export interface Collected {
+  readonly freed: number;
+  readonly items: number;
+  readonly left: number;
+  /** What would have had to go too, but something that runs may need it. */
+  readonly needed: number;
+}
+
+/** How far downloads are that were asked for together, in bytes. */
+export interface Transfer {
+  /** One of them, of which bytes have just come. */
+  readonly artifact: Descriptor;
+  readonly done: number;
+  readonly total: number;
 }
 
 /** How much a store holds; sizes in bytes. */
