@@ -1,10 +1,11 @@
 export { privateApt, machineMirror, type Apt, type Source } from './debian/apt.js';
-export { bootstrapAction, makeSeed, seedIdentity, type BootstrapParameters } from './debian/bootstrap.js';
+export { bootstrapAction, seedIdentity, seedOf, type BootstrapParameters } from './debian/bootstrap.js';
 export {
   debFileName,
   debMediaType,
   wheelMediaType,
   fetchLocked,
+  knownLocked,
   PinnedVersionGone,
   type FetchLockOptions,
   type LockedFiles,

@@ -1,12 +1,12 @@
 #!/usr/bin/env node
 import { parseArgs } from 'node:util';
 import { UserError } from '@strata/definitions';
-import { formatBytes, formatComparison } from '@strata/image';
-import { openUserStore } from '@strata/sandbox';
+import { formatComparison } from '@strata/image';
 import { diff } from './diff/diff.js';
 import { cachedTasks, evaluate } from './evaluate.js';
 import { explain } from './explain.js';
 import { openWorkspace } from './open-workspace.js';
+import { storeCommand } from './sharing/store-command.js';
 import { updateLock } from './update.js';
 import { formatAnswer, why } from './why/why.js';
 import { findWorkspaceRoot, scanWorkspace } from './workspace-root.js';
@@ -27,7 +27,12 @@ const usage = `strata: operating-system images as an Nx workspace
                              run's key
   strata runs [LABEL]        the runs that are remembered
       --export               the last run of every action, as JSON for why --against FILE
-  strata store status        what the store of this user holds
+  strata store status        what the store of this user holds, and the caches that it shares with
+  strata store gc            remove what was not used for the longest time
+      --keep SIZE            until it holds no more than that: 20GB
+  strata store verify        read everything, and remove what is damaged
+  strata store pull PROJECT  fetch what the project's build made elsewhere
+  strata store push PROJECT  share all that the project is made of
   strata store clear         empty it
 `;
 
@@ -49,28 +54,6 @@ async function update(names: readonly string[]): Promise<void> {
       );
     }
     console.log(`${await updateLock(root, placed)} is what the suite has now`);
-  }
-}
-
-async function store(words: readonly string[]): Promise<void> {
-  const opened = await openUserStore();
-  switch (words[0]) {
-    case 'status': {
-      const { artifacts, actions, trees } = await opened.status();
-      console.log(opened.root);
-      console.log(`  ${artifacts.count} artifacts, ${formatBytes(artifacts.bytes)}`);
-      console.log(`  ${actions.count} actions`);
-      console.log(`  ${trees.count} unpacked trees`);
-      break;
-    }
-    case 'clear':
-      await opened.clear();
-      console.log(`${opened.root} is empty`);
-      break;
-    default:
-      throw new UserError(`strata store cannot ${words[0] ?? 'do nothing'}`, {
-        hint: 'strata store status, strata store clear',
-      });
   }
 }
 
@@ -158,6 +141,7 @@ try {
       all: { type: 'boolean' },
       export: { type: 'boolean' },
       json: { type: 'boolean' },
+      keep: { type: 'string' },
     },
   });
   const [command, ...words] = positionals;
@@ -174,7 +158,7 @@ try {
   } else if (command === 'runs') {
     await runs(words, values.export === true);
   } else if (command === 'store') {
-    await store(words);
+    await storeCommand(words, values);
   } else {
     throw new UserError(`strata has no command ${command}`, { hint: 'see strata --help' });
   }

@@ -1,7 +1,22 @@
 import type { PlacedDefinition } from '@strata/definitions';
 import { digestOfJson, type AbsolutePath, type Digest } from '@strata/fingerprint';
-import { debFileName, debMediaType, seedIdentity, wheelMediaType, type Lock, type LockedFiles } from '@strata/image';
-import { distfileMediaType, knownCommit, knownDistfile, tarballMediaType, type Distfile } from '@strata/portage';
+import {
+  debFileName,
+  debMediaType,
+  knownLocked,
+  seedIdentity,
+  wheelMediaType,
+  type Lock,
+  type LockedFiles,
+} from '@strata/image';
+import {
+  distfileMediaType,
+  knownCommit,
+  knownDistfile,
+  knownTarball,
+  tarballMediaType,
+  type Distfile,
+} from '@strata/portage';
 import {
   actionKey,
   diffIdAnnotation,
@@ -125,11 +140,16 @@ class EvaluatingServices implements Services {
     return outputs;
   }
 
-  async seed(lock: Lock): Promise<SeedRoot> {
-    return Promise.resolve({ kind: 'seed', folder: this.options.store.root, identity: seedIdentity(lock) });
+  seed(lock: Lock): SeedRoot {
+    // nothing runs in it here
+    return { kind: 'seed', folder: () => Promise.resolve(this.options.store.root), identity: seedIdentity(lock) };
   }
 
-  locked({ lock }: LockedSource): Promise<LockedFiles> {
+  async locked({ lock }: LockedSource): Promise<LockedFiles> {
+    const known = await knownLocked(this.options.store, lock);
+    if (known !== undefined) {
+      return known;
+    }
     const debs = lock.packages.map((entry): [string, Descriptor] => [
       debFileName(entry),
       { mediaType: debMediaType, digest: entry.sha256, size: entry.size },
@@ -138,7 +158,7 @@ class EvaluatingServices implements Services {
       file,
       { mediaType: wheelMediaType, digest: sha256, size: 0 },
     ]);
-    return Promise.resolve(new Map([...debs, ...wheels]));
+    return new Map([...debs, ...wheels]);
   }
 
   async distfiles(distfiles: readonly Distfile[]): Promise<Map<string, Descriptor>> {
@@ -154,8 +174,8 @@ class EvaluatingServices implements Services {
     return found;
   }
 
-  tarball(_uri: string, digest: Digest): Promise<Descriptor> {
-    return Promise.resolve({ mediaType: tarballMediaType, digest, size: 0 });
+  async tarball(_uri: string, digest: Digest): Promise<Descriptor> {
+    return (await knownTarball(this.options.store, digest)) ?? { mediaType: tarballMediaType, digest, size: 0 };
   }
 
   async git(url: string, commit: string): Promise<Descriptor> {

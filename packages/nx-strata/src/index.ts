@@ -1,4 +1,5 @@
 export { createDependencies, createNodes, createNodesV2 } from './inference.js';
+export { postTasksExecution, preTasksExecution } from './hooks.js';
 
 /** The plugin's name, as Nx shows it. */
 export const name = 'nx-strata';

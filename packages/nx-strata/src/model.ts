@@ -13,13 +13,17 @@ export const pluginOptionsSchema = z.strictObject({
   /** Project in whose layers actions run, where a definition names none. */
   toolchain: z.string().optional(),
   vm: z.strictObject({ toolchain: z.string().optional() }).optional(),
+  /** Caches that a team shares artifacts and actions through. */
+  remotes: z
+    .array(z.strictObject({ url: z.url({ protocol: /^https?$/ }), readOnly: z.boolean().optional() }))
+    .optional(),
 });
 
 /** The plugin's options in `nx.json`. */
 export type PluginOptions = z.output<typeof pluginOptionsSchema>;
 
 /** Names that options can have, for suggestions. */
-export const pluginOptionNames = ['toolchain', 'vm'];
+export const pluginOptionNames = ['toolchain', 'vm', 'remotes'];
 
 /** Names of all targets. */
 export const targetNames = [

@@ -3,7 +3,7 @@ import { createProjectGraphAsync } from '@nx/devkit';
 import type { PlacedDefinition } from '@strata/definitions';
 import { absolutePath, type AbsolutePath } from '@strata/fingerprint';
 import { openUserStore } from '@strata/sandbox';
-import type { Store } from '@strata/store';
+import { remoteAddresses, type Store } from '@strata/store';
 import { Model, pluginOptionsSchema } from './model.js';
 import type { BrokenDefinition } from './read-workspace.js';
 import { definitionReader, Records } from './records.js';
@@ -48,8 +48,14 @@ export async function openWorkspace(
 ): Promise<OpenWorkspace> {
   const root = absolutePath(findWorkspaceRoot(folder));
   const { good, broken } = await scanWorkspace(root);
-  const store = await openUserStore();
+  const options = pluginOptionsSchema.parse(pluginOptions(root));
+  const store = await openUserStore(process.env, {
+    addresses: remoteAddresses(process.env, options.remotes),
+    onFault: (message) => {
+      console.error(message);
+    },
+  });
   const records = await Records.open(store, root, definitionReader(root, good));
-  const model = new Model(good, pluginOptionsSchema.parse(pluginOptions(root)));
+  const model = new Model(good, options);
   return { root, model, broken, projects: projects ?? (await otherProjects(good)), store, records };
 }

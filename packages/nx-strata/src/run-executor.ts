@@ -9,6 +9,7 @@ import { explain } from './explain.js';
 import type { FailedTask } from './explain-undeclared.js';
 import { Model, pluginOptionNames, pluginOptionsSchema, type PluginOptions, type TargetName } from './model.js';
 import { produce } from './produce.js';
+import { sayNotices, taskRemotes } from './sharing/task-remotes.js';
 import { definitionsOf, readWorkspace, type ReadWorkspace } from './read-workspace.js';
 import { definitionReader, Records } from './records.js';
 import { Reporter } from './reporter.js';
@@ -34,7 +35,10 @@ function parsePluginOptions(options: unknown): PluginOptions {
       : `nx-strata has no option \`${field}\``,
     {
       place: { file: 'nx.json' },
-      hint: close === undefined ? 'its options are `toolchain` and `vm.toolchain`' : `did you mean \`${close}\`?`,
+      hint:
+        close === undefined
+          ? 'its options are `toolchain`, `vm.toolchain` and `remotes`'
+          : `did you mean \`${close}\`?`,
     },
   );
 }
@@ -124,13 +128,15 @@ export async function runExecutor(
       throw new Error(`${definition} is no definition of this workspace`);
     }
     task = { kind: placed.definition.kind, target, root: placed.root };
-    const store = await openUserStore();
+    const store = await openUserStore(process.env, taskRemotes(options, reporter, `${placed.name}:${target}`));
     const workspaceRoot = absolutePath(context.root);
     const records = await Records.open(store, workspaceRoot, definitionReader(workspaceRoot, workspace.good));
     const services = new WorkingServices({ workspaceRoot, store, reporter, records, signal });
     const nodes = new Map(Object.entries(context.projectGraph.nodes));
     const environment = { workspaceRoot, store, services, reporter, signal, projects: nodes };
-    await new Tasks(model, environment, produce).run({ project: placed.name, target });
+    await new Tasks(model, environment, produce).run({ project: placed.name, target }).finally(async () => {
+      await sayNotices(store, options, reporter);
+    });
     return { success: true };
   } catch (error) {
     for (const line of explain(error, task)) {

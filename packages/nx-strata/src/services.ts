@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { absolutePath, type AbsolutePath, type Digest } from '@strata/fingerprint';
-import { DebianSourceMirror, fetchLocked, makeSeed, type Lock, type LockedFiles } from '@strata/image';
+import { DebianSourceMirror, fetchLocked, seedOf, type Lock, type LockedFiles } from '@strata/image';
 import { fetchDistfiles, fetchGit, fetchTarball, type WantedDistfile } from '@strata/portage';
 import { actionKey, runAction, type Action, type Progress, type SeedRoot } from '@strata/sandbox';
 import type { ActionResult, Descriptor, Store } from '@strata/store';
@@ -36,7 +36,8 @@ export interface Services {
   action(action: Action, client: Client, onProgress?: (progress: Progress) => void): Promise<ActionResult['outputs']>;
   /** The result of an action that was done before; undefined where it was not. */
   known(action: Action, client: Client): Promise<ActionResult['outputs'] | undefined>;
-  seed(lock: Lock, files: LockedFiles): Promise<SeedRoot>;
+  /** The root that makes the first root of all; it is made where something really runs in it. */
+  seed(lock: Lock, files: LockedFiles): SeedRoot;
   locked(source: LockedSource, client: Client): Promise<LockedFiles>;
   distfiles(distfiles: readonly WantedDistfile[], client: Client): Promise<Map<string, Descriptor>>;
   tarball(uri: string, digest: Digest, client: Client): Promise<Descriptor>;
@@ -99,8 +100,8 @@ export class WorkingServices implements Services {
     return result?.outputs;
   }
 
-  seed(lock: Lock, files: LockedFiles): Promise<SeedRoot> {
-    return makeSeed(this.options.store, lock, files, this.options.signal);
+  seed(lock: Lock, files: LockedFiles): SeedRoot {
+    return seedOf(this.options.store, lock, files, this.options.signal);
   }
 
   locked({ lock, mirror }: LockedSource, client: Client): Promise<LockedFiles> {

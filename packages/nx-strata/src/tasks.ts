@@ -18,6 +18,8 @@ import type { Model, TargetName, TaskName } from './model.js';
 import type { Reporter } from './reporter.js';
 import type { Client, Services } from './services.js';
 import { targetsOf, taskInputs, type TaskInputs } from './task-inputs.js';
+import { dropNxResults } from './nx-results.js';
+import { outputFile } from './targets.js';
 import { ResultFiles, type TaskOutput, type TaskResults } from './task-output.js';
 
 /** What tasks need of the world around them. */
@@ -84,6 +86,7 @@ export class Tasks {
 
   /** Does something; where an artifact that it needs is gone, makes that again and starts over. */
   async withRewinding<T>(work: () => Promise<T>): Promise<T> {
+    const lost = new Set<Digest>();
     for (;;) {
       try {
         return await work();
@@ -91,24 +94,37 @@ export class Tasks {
         if (!(error instanceof MissingArtifact)) {
           throw error;
         }
-        await this.#makeAgain(error.artifact);
+        const { digest } = error.artifact;
+        await this.#makeAgain(error.artifact, lost.has(digest));
+        lost.add(digest);
       }
     }
   }
 
-  async #makeAgain(artifact: Descriptor): Promise<void> {
+  async #makeAgain(artifact: Descriptor, wasLost: boolean): Promise<void> {
+    const { reporter, store } = this.environment;
+    const short = artifact.digest.slice(0, 19);
     const producer = this.#producerOf(artifact.digest);
+    if (producer === undefined && !wasLost) {
+      // one of the task's own actions makes it, which is known no more
+      return;
+    }
     if (producer === undefined || ++this.#rebuilds > rebuildLimit) {
       throw new UserError(`${artifact.digest} is gone from the store, and no task's output names it`, {
         hint: 'run the tasks before this one again: npx nx run-many -t build --skip-nx-cache',
       });
     }
     const name = `${producer.project}:${producer.target}`;
-    this.environment.reporter.line(`${name}  runs again: ${artifact.digest.slice(0, 19)} is gone from the store`);
-    await this.run(producer);
-    if (!(await this.environment.store.has(artifact))) {
-      throw new UserError(`${name} is not reproducible: it made something else than ${artifact.digest.slice(0, 19)}`, {
-        hint: 'what follows from it has to be built anew: npx nx run-many -t build --skip-nx-cache',
+    reporter.line(`${name}  runs again: ${short} is gone from the store and its remotes`);
+    const { outputs } = await this.run(producer);
+    if (!(await store.has(artifact))) {
+      const placed = this.model.projects.get(producer.project);
+      if (placed !== undefined) {
+        dropNxResults(outputFile(placed.root, producer.target), artifact.digest);
+      }
+      throw new UserError(`${name} is not reproducible: it made something else than ${short}`, {
+        details: Object.entries(outputs).map(([output, { digest }]) => `${output} is ${digest.slice(0, 19)} now`),
+        hint: `what was made of the other is dropped: run the command again, which goes on with what ${name} made now`,
       });
     }
   }

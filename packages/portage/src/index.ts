@@ -9,7 +9,7 @@ export {
   type WantedDistfile,
 } from './fetch/distfiles.js';
 export { fetchGit, knownCommit } from './fetch/git.js';
-export { fetchTarball, tarballMediaType, type FetchFileOptions } from './fetch/tarball.js';
+export { fetchTarball, knownTarball, tarballMediaType, type FetchFileOptions } from './fetch/tarball.js';
 export { mergeAction, parseMergedPackages, type MergedPackages, type MergeParameters } from './merge.js';
 export { buildPackages, type BuiltPackage, type PackageNode } from './build-packages.js';
 export { binaryPackageMediaType, packageAction, type PackageParameters } from './package.js';

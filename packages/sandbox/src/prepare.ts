@@ -134,7 +134,7 @@ export async function prepare(
   const mounts = await openFolder(scratch, 'mounts');
   const out = await openFolder(scratch, 'out');
   const toolchain = isSeed(action.toolchain)
-    ? [action.toolchain.folder]
+    ? [await action.toolchain.folder()]
     : await unpackedLayers(store, action.toolchain, signal);
   const bwrap = bwrapOptions(action, mounts, options);
   bwrap.push('--bind', out, '/strata/out', '--bind', await openFolder(scratch, 'tmp'), '/strata/tmp');

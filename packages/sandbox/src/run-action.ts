@@ -1,13 +1,14 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { absolutePath, hexOf, type AbsolutePath } from '@strata/fingerprint';
-import { MissingArtifact, type ActionKey, type ActionResult, type Descriptor, type Store } from '@strata/store';
+import type { ActionKey, ActionResult, Descriptor, Store } from '@strata/store';
 import { actionKey, isSeed } from './action-key.js';
 import { InputChanged } from './errors.js';
 import { explainFullDisk } from './full-disk.js';
 import { InputWatch } from './input-watch.js';
 import { launchAction } from './launch-action.js';
 import { launchCommand } from './launch.js';
+import { diffIdOf } from './layers.js';
 import { collectOutputs } from './outputs.js';
 import { prepare } from './prepare.js';
 import { withSecondLook } from './second-look.js';
@@ -24,22 +25,20 @@ export interface RunOptions {
   readonly surroundings?: Surroundings | undefined;
 }
 
-function artifactsOf(action: Action): Descriptor[] {
-  return [
+/** The bytes that an action needs on this machine: of layers that lie unpacked here, none. */
+async function neededArtifacts(store: Store, action: Action): Promise<Descriptor[]> {
+  const layers = [
     ...(isSeed(action.toolchain) ? [] : action.toolchain),
     ...(action.rootfs?.lower ?? []),
-    ...action.inputs.flatMap((input) =>
-      input.kind === 'artifact' ? [input.artifact] : 'layer' in input ? [input.layer] : [],
-    ),
+    ...action.inputs.flatMap((input) => ('layer' in input ? [input.layer] : [])),
   ];
-}
-
-async function requireArtifacts(store: Store, action: Action): Promise<void> {
-  for (const artifact of artifactsOf(action)) {
-    if (!(await store.has(artifact))) {
-      throw new MissingArtifact(artifact);
+  const needed = action.inputs.flatMap((input) => (input.kind === 'artifact' ? [input.artifact] : []));
+  for (const layer of layers) {
+    if (!(await store.hasTree(diffIdOf(layer)))) {
+      needed.push(layer);
     }
   }
+  return needed;
 }
 
 async function logFile(store: Store, label: string, key: ActionKey): Promise<AbsolutePath> {
@@ -58,7 +57,7 @@ async function requireUnchanged(watch: InputWatch, label: string): Promise<void>
 async function execute(store: Store, action: Action, key: ActionKey, options: RunOptions): Promise<ActionResult> {
   const { label } = action;
   const { signal, onEvent } = options;
-  await requireArtifacts(store, action);
+  await store.bring(await neededArtifacts(store, action), signal);
   const watch = await InputWatch.begin(action);
   if ((await actionKey(action)).key !== key) {
     throw new InputChanged(label, 'a script of its own');

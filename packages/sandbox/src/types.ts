@@ -38,7 +38,8 @@ export type Input =
  */
 export interface SeedRoot {
   readonly kind: 'seed';
-  readonly folder: AbsolutePath;
+  /** Makes it where it is not here yet, and says where it lies: only what really runs asks for that. */
+  readonly folder: () => Promise<AbsolutePath>;
   readonly identity: Digest;
 }
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { absolutePath } from '@strata/fingerprint';
-import { openStore, storeRoot, type Remover, type Store } from '@strata/store';
+import { openStore, storeRoot, type RemoteUse, type Remover, type Store } from '@strata/store';
 import { inUserNamespace } from './launch.js';
 
 /** Removes a folder that may hold files of mapped ids, by `rm` in the user namespace where a plain one is not allowed to. */
@@ -23,11 +23,16 @@ export const removeInNamespace: Remover = async (folder) => {
   }
 };
 
-/** Opens the store of this user, as the environment says where it is. */
-export function openUserStore(environment: NodeJS.ProcessEnv = process.env): Promise<Store> {
+/**
+ * Opens the store of this user, as the environment says where it is.
+ *
+ * @param remotes the remotes that it shares with; none where they are not given
+ */
+export function openUserStore(environment: NodeJS.ProcessEnv = process.env, remotes?: RemoteUse): Promise<Store> {
   return openStore({
     root: storeRoot(environment),
     remove: removeInNamespace,
+    remotes,
     onDamaged: (file) => {
       console.error(`warning: ${file} is damaged, and dropped: what needs it makes it again`);
     },

@@ -45,79 +45,95 @@ export function seedIdentity(lock: Lock): Digest {
  * The seed: a minimal Debian with a bootstrap tool, made by the machine's own mmdebstrap. Bootstraps with the same seed
  * packages share it. Its bytes depend on the machine and so are never keyed and never shared; what it makes does not.
  */
-export async function makeSeed(store: Store, lock: Lock, files: LockedFiles, signal?: AbortSignal): Promise<SeedRoot> {
-  const packages = packagesFor(lock, 'seed');
+export function seedOf(store: Store, lock: Lock, files: LockedFiles, signal?: AbortSignal): SeedRoot {
   const identity = seedIdentity(lock);
-  const folder = await store.tree(identity, async (tree) => {
-    // mmdebstrap's own namespace maps other ids than ours, so it has to be able to read all of this as anybody
-    const repository = absolutePath(await mkdtemp(join(tmpdir(), 'strata-seed-')));
-    const scratch = await store.scratch();
-    try {
-      await chmod(repository, 0o755);
-      await mkdir(join(repository, 'pool'));
-      await chmod(join(repository, 'pool'), 0o755);
-      for (const entry of packages) {
-        const target = join(repository, 'pool', debFileName(entry));
-        await copyFile(await store.path(file(files, debFileName(entry))), target);
-        await chmod(target, 0o644);
-      }
-      await execa('python3', ['-I', guestScript('index_debs.py'), repository, lock.suite]);
-      const tar = join(scratch.path, 'seed.tar');
-      await execa(
-        'mmdebstrap',
-        [
-          `--mode=${process.getuid?.() === 0 ? 'root' : 'unshare'}`,
-          '--variant=apt',
-          `--include=${packages.map(({ name }) => name).join(',')}`,
-          '--skip=check/empty',
-          lock.suite,
-          '-',
-          `deb [trusted=yes] copy://${repository} ./`,
-        ],
-        {
-          env: { SOURCE_DATE_EPOCH: '1700000000', TMPDIR: tmpdir() },
-          stdin: 'ignore',
-          stdout: { file: tar },
-          buffer: { stdout: false },
-          // it hangs up its whole process group when it fails
-          detached: true,
-          ...(signal === undefined ? {} : { cancelSignal: signal }),
-        },
-      );
-      const unpack = [
-        'tar',
-        '--extract',
-        '--file',
-        tar,
-        '--directory',
-        tree,
-        '--numeric-owner',
-        '--preserve-permissions',
-        '--exclude=./dev/*',
-      ];
-      await inUserNamespace(unpack, { scratch: scratch.path, signal });
-    } catch (error) {
-      if (error instanceof ExecaError && error.code === 'ENOENT') {
-        throw new UserError('mmdebstrap is missing on this machine', {
-          hint: 'install the Debian package mmdebstrap',
-          cause: error,
-        });
-      }
-      const said = toolWords(error);
-      if (said !== undefined) {
-        throw new UserError(`mmdebstrap cannot make the seed of ${lock.suite}`, {
-          details: said.slice(-8),
-          hint: 'the machine needs mmdebstrap 1.3 or newer, and an ordinary user needs subuids',
-          cause: error,
-        });
-      }
-      throw error;
-    } finally {
-      await rm(repository, { recursive: true, force: true });
-      await scratch.dispose();
+  return {
+    kind: 'seed',
+    folder: () => store.tree(identity, (tree) => makeSeed(store, tree, lock, files, signal), signal),
+    identity,
+  };
+}
+
+async function makeSeed(
+  store: Store,
+  tree: AbsolutePath,
+  lock: Lock,
+  files: LockedFiles,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const packages = packagesFor(lock, 'seed');
+  await store.bring(
+    packages.map((entry) => file(files, debFileName(entry))),
+    signal,
+  );
+
+  // mmdebstrap's own namespace maps other ids than ours, so it has to be able to read all of this as anybody
+  const repository = absolutePath(await mkdtemp(join(tmpdir(), 'strata-seed-')));
+  const scratch = await store.scratch();
+  try {
+    await chmod(repository, 0o755);
+    await mkdir(join(repository, 'pool'));
+    await chmod(join(repository, 'pool'), 0o755);
+    for (const entry of packages) {
+      const target = join(repository, 'pool', debFileName(entry));
+      await copyFile(await store.path(file(files, debFileName(entry))), target);
+      await chmod(target, 0o644);
     }
-  });
-  return { kind: 'seed', folder, identity };
+    await execa('python3', ['-I', guestScript('index_debs.py'), repository, lock.suite]);
+    const tar = join(scratch.path, 'seed.tar');
+    await execa(
+      'mmdebstrap',
+      [
+        `--mode=${process.getuid?.() === 0 ? 'root' : 'unshare'}`,
+        '--variant=apt',
+        `--include=${packages.map(({ name }) => name).join(',')}`,
+        '--skip=check/empty',
+        lock.suite,
+        '-',
+        `deb [trusted=yes] copy://${repository} ./`,
+      ],
+      {
+        env: { SOURCE_DATE_EPOCH: '1700000000', TMPDIR: tmpdir() },
+        stdin: 'ignore',
+        stdout: { file: tar },
+        buffer: { stdout: false },
+        // it hangs up its whole process group when it fails
+        detached: true,
+        ...(signal === undefined ? {} : { cancelSignal: signal }),
+      },
+    );
+    const unpack = [
+      'tar',
+      '--extract',
+      '--file',
+      tar,
+      '--directory',
+      tree,
+      '--numeric-owner',
+      '--preserve-permissions',
+      '--exclude=./dev/*',
+    ];
+    await inUserNamespace(unpack, { scratch: scratch.path, signal });
+  } catch (error) {
+    if (error instanceof ExecaError && error.code === 'ENOENT') {
+      throw new UserError('mmdebstrap is missing on this machine', {
+        hint: 'install the Debian package mmdebstrap',
+        cause: error,
+      });
+    }
+    const said = toolWords(error);
+    if (said !== undefined) {
+      throw new UserError(`mmdebstrap cannot make the seed of ${lock.suite}`, {
+        details: said.slice(-8),
+        hint: 'the machine needs mmdebstrap 1.3 or newer, and an ordinary user needs subuids',
+        cause: error,
+      });
+    }
+    throw error;
+  } finally {
+    await rm(repository, { recursive: true, force: true });
+    await scratch.dispose();
+  }
 }
 
 /** What a root from a lock is made with. */

@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { UserError } from '@strata/definitions';
-import { absolutePath } from '@strata/fingerprint';
+import { absolutePath, digestOfJson } from '@strata/fingerprint';
 import type { Progress } from '@strata/sandbox';
-import type { Descriptor, Store } from '@strata/store';
+import type { ActionKey, Descriptor, Store } from '@strata/store';
 import { execa } from 'execa';
 import { machineMirror, privateApt } from './apt.js';
 import type { Lock, LockedPackage } from './lock.js';
@@ -118,17 +118,49 @@ async function fetchPackages(
   }
 }
 
+/** Names what a lock asks for, so that who fetched it once shares all of it under one name. */
+function keyOf({ packages, wheels }: Lock): ActionKey {
+  const files = [
+    ...packages.map((entry) => [debFileName(entry), entry.sha256]),
+    ...wheels.map(({ file, sha256 }) => [file, sha256]),
+  ];
+  return digestOfJson({ locked: 1, files }) as ActionKey;
+}
+
+/** The files of a lock where somebody fetched all of them already. */
+export async function knownLocked(store: Store, lock: Lock): Promise<LockedFiles | undefined> {
+  const known = await store.lookup(keyOf(lock));
+  const { packages, wheels } = lock;
+  // whoever shared them need not have told the truth
+  const isTrue =
+    packages.every((entry) => known?.outputs[debFileName(entry)]?.digest === entry.sha256) &&
+    wheels.every(({ file, sha256 }) => known?.outputs[file]?.digest === sha256);
+  return known !== undefined && isTrue ? new Map(Object.entries(known.outputs)) : undefined;
+}
+
 /** Fetches every file of a lock that the store does not have, and gives back all of them. */
 export async function fetchLocked(store: Store, lock: Lock, options: FetchLockOptions): Promise<LockedFiles> {
+  const known = await knownLocked(store, lock);
+  if (known !== undefined) {
+    return known;
+  }
+  const files = await fetchFiles(store, lock, options);
+  await store.record(keyOf(lock), { outputs: Object.fromEntries(files) });
+  return files;
+}
+
+async function fetchFiles(store: Store, lock: Lock, options: FetchLockOptions): Promise<Map<string, Descriptor>> {
   const missing: LockedPackage[] = [];
   const files = new Map<string, Descriptor>();
-  for (const entry of lock.packages) {
-    const artifact = { mediaType: debMediaType, digest: entry.sha256, size: entry.size };
-    files.set(debFileName(entry), artifact);
-    if (!(await store.has(artifact))) {
-      missing.push(entry);
-    }
-  }
+  await Promise.all(
+    lock.packages.map(async (entry) => {
+      const artifact = { mediaType: debMediaType, digest: entry.sha256, size: entry.size };
+      files.set(debFileName(entry), artifact);
+      if (!(await store.has(artifact))) {
+        missing.push(entry);
+      }
+    }),
+  );
   if (missing.length > 0) {
     await fetchPackages(store, lock, missing, options);
   }

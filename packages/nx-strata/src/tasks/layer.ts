@@ -182,7 +182,7 @@ async function originAction(
   }
   const lock = task.lock(placed, from.debian);
   const files = new Map(Object.entries(fetched));
-  const seed = await task.services.seed(lock, files);
+  const seed = task.services.seed(lock, files);
   return bootstrapAction({ label, seed, lock, files });
 }
 

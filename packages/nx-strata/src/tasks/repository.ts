@@ -1,7 +1,8 @@
 import { join } from 'node:path/posix';
 import type { RepositoryDefinition } from '@strata/definitions';
-import { parseDigest, type ScannedTree } from '@strata/fingerprint';
+import { digestOfJson, parseDigest, type ScannedTree } from '@strata/fingerprint';
 import { tarballAction } from '@strata/image';
+import type { ActionKey } from '@strata/store';
 import type { TaskOutput } from '../task-output.js';
 import { pick, type Task } from '../tasks.js';
 
@@ -18,7 +19,10 @@ export async function snapshotRepository(task: Task): Promise<TaskOutput> {
   }
   const { manifest } = await repositoryTree(task, task.placed.root, source.folder);
   const text = `${JSON.stringify(manifest, undefined, 1)}\n`;
-  return { outputs: { 'tree.json': await task.store.put(text, { mediaType: 'application/vnd.strata.tree.v1+json' }) } };
+  const outputs = { 'tree.json': await task.store.put(text, { mediaType: 'application/vnd.strata.tree.v1+json' }) };
+  // by a name of its own it is shared, as everything that task outputs name
+  await task.store.record(digestOfJson({ snapshot: outputs['tree.json'].digest }) as ActionKey, { outputs });
+  return { outputs };
 }
 
 /** Fetches a repository that does not lie in the workspace, as a layer of its files. */

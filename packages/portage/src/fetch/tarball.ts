@@ -1,9 +1,9 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UserError } from '@strata/definitions';
-import { absolutePath, digestOfFile, hexOf, type Digest } from '@strata/fingerprint';
+import { absolutePath, digestOfFile, digestOfJson, hexOf, type Digest } from '@strata/fingerprint';
 import type { Progress } from '@strata/sandbox';
-import type { Descriptor, Store } from '@strata/store';
+import type { ActionKey, Descriptor, Store } from '@strata/store';
 import { Downloader } from './download.js';
 
 /** The media type of an archive that somebody else made. */
@@ -13,6 +13,18 @@ export const tarballMediaType = 'application/x-tar';
 export interface FetchFileOptions {
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: Progress) => void) | undefined;
+}
+
+/** Names a tarball, so that it is shared, and need not be read to be known. */
+function keyOf(digest: Digest): ActionKey {
+  return digestOfJson({ tarball: digest }) as ActionKey;
+}
+
+/** A tarball that somebody fetched already. */
+export async function knownTarball(store: Store, digest: Digest): Promise<Descriptor | undefined> {
+  const known = (await store.lookup(keyOf(digest)))?.outputs['tarball'];
+  // whoever shared it need not have told the truth
+  return known?.digest === digest ? known : undefined;
 }
 
 /**
@@ -25,10 +37,16 @@ export async function fetchTarball(
   digest: Digest,
   options: FetchFileOptions = {},
 ): Promise<Descriptor> {
-  const known = await store.find(digest, tarballMediaType);
+  const known = await knownTarball(store, digest);
   if (known !== undefined) {
     return known;
   }
+  const tarball = (await store.find(digest, tarballMediaType)) ?? (await download(store, uri, digest, options));
+  await store.record(keyOf(digest), { outputs: { tarball } });
+  return tarball;
+}
+
+async function download(store: Store, uri: string, digest: Digest, options: FetchFileOptions): Promise<Descriptor> {
   return store.withLock(`tarball-${hexOf(digest).slice(0, 32)}`, async () => {
     await mkdir(join(store.root, 'partial'), { recursive: true });
     const partial = absolutePath(join(store.root, 'partial', hexOf(digest)));
