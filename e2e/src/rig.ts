@@ -58,6 +58,8 @@ export interface WorkspaceOptions {
   readonly packages?: 'linked' | 'packed';
   /** Further files, by name. */
   readonly files?: Readonly<Record<string, string>>;
+  /** Variables of all its commands. */
+  readonly environment?: NodeJS.ProcessEnv;
 }
 
 /** An Nx workspace of its own, with the example OS in it. */
@@ -67,9 +69,13 @@ export class Workspace {
   readonly #store: string | undefined;
 
   /**
-   * @param store whether it uses the store of all tests, or one of its own that knows only what that one knows now
+   * @param store whether it uses the store of all tests, one of its own that knows only what that one knows now, or one
+   *   that knows nothing, as on another machine
    */
-  constructor(store: 'shared' | 'own' = 'shared', { projects, packages, files = {} }: WorkspaceOptions = {}) {
+  constructor(
+    store: 'shared' | 'own' | 'empty' = 'shared',
+    { projects, packages, files = {}, environment = {} }: WorkspaceOptions = {},
+  ) {
     this.root = mkdtempSync('/var/tmp/strata-e2e-');
     for (const part of projects ?? ['.']) {
       cpSync(join(repositoryRoot, 'examples/ram-os', part), join(this.root, 'os', part), { recursive: true });
@@ -92,13 +98,14 @@ export class Workspace {
       NX_DAEMON: 'false',
       NX_TUI: 'false',
       NX_CACHE_DIRECTORY: join(this.root, '.nx-cache'),
+      ...environment,
     };
     appendFileSync(join(this.root, '.gitignore'), '.nx-cache\n');
-    if (store === 'own') {
+    if (store !== 'shared') {
       this.#store = `${this.root}-store`;
       this.#environment['STRATA_STORE'] = this.#store;
       this.strata('store', 'status');
-      for (const part of ['blobs', 'actions']) {
+      for (const part of store === 'own' ? ['blobs', 'actions'] : []) {
         cpSync(join(process.env['STRATA_STORE'] ?? '', part), join(this.#store, part), { recursive: true });
       }
     }
@@ -168,8 +175,18 @@ export class Workspace {
   }
 
   /** Starts Nx, and does not wait for its end. */
-  start(words: readonly string[]): Running {
-    return new Running(join(this.root, 'node_modules/.bin/nx'), words, this.root, this.#environment);
+  start(words: readonly string[], environment: NodeJS.ProcessEnv = {}): Running {
+    return new Running(join(this.root, 'node_modules/.bin/nx'), words, this.root, {
+      ...this.#environment,
+      ...environment,
+    });
+  }
+
+  /** Runs Nx, while this process does other things: serves it, say. */
+  async nxAside(words: readonly string[], environment: NodeJS.ProcessEnv = {}): Promise<Outcome> {
+    const running = this.start(words, environment);
+    const status = await running.end();
+    return outcome(status, running.output);
   }
 
   /** Builds, boots and tests both images. */

@@ -1,0 +1,162 @@
+// One artifact of 1 GiB through the team's cache, against the same bytes as an output of plain Nx: upload, restore,
+// bytes over the wire, peak memory of the client and of the server.
+import { execFile, execFileSync, spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createConnection, createServer } from 'node:net';
+import { join, resolve } from 'node:path';
+import { performance } from 'node:perf_hooks';
+import { promisify } from 'node:util';
+
+const mebibytes = Number(process.argv[2] ?? 1024);
+const repository = resolve(import.meta.dirname, '../..');
+const folder = mkdtempSync('/var/tmp/strata-bench-');
+const seconds = (start) => (performance.now() - start) / 1000;
+
+/** A proxy that counts what goes through it. */
+async function counting(port) {
+  const counted = { bytes: 0 };
+  const server = createServer((socket) => {
+    const other = createConnection(port, '127.0.0.1');
+    for (const [from, to] of [
+      [socket, other],
+      [other, socket],
+    ]) {
+      from.on('data', (chunk) => (counted.bytes += chunk.length));
+      from.pipe(to);
+      from.on('error', () => to.destroy());
+    }
+  });
+  await new Promise((done) => server.listen(0, '127.0.0.1', done));
+  return { counted, url: `http://127.0.0.1:${server.address().port}`, close: () => server.close() };
+}
+
+async function serve(name) {
+  const words = ['packages/cache-server/bin/strata-cache.js', 'serve', '--port', '0', '--log-level', 'error'];
+  const child = spawn(process.execPath, [...words, '--folder', join(folder, name)], { cwd: repository });
+  const variables = await new Promise((done) => {
+    let said = '';
+    child.stdout.on('data', (text) => {
+      said += text;
+      const exports = [...said.matchAll(/^export (\S+?)=(\S+)\n/gm)].map(([, key, value]) => [key, value]);
+      if (exports.length === 2) {
+        done(Object.fromEntries(exports));
+      }
+    });
+  });
+  const peak = () => Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))[1]) / 1024;
+  return { variables, peak, stop: () => child.kill(), port: new URL(Object.values(variables)[0]).port };
+}
+
+/** Runs a command, beside the proxies of this process; gives back its seconds and its largest process's peak memory in MiB. */
+async function measured(cwd, environment, command, ...words) {
+  const script = `import resource, subprocess, sys
+result = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)
+sys.exit(result.returncode)`;
+  const start = performance.now();
+  const { stdout } = await promisify(execFile)('python3', ['-c', script, command, ...words], {
+    cwd,
+    env: { ...process.env, NX_DAEMON: 'false', NX_TUI: 'false', ...environment },
+  });
+  return { seconds: seconds(start), peak: Number(stdout.trim()) };
+}
+
+function workspace(name, nx, files) {
+  const root = join(folder, name);
+  mkdirSync(root);
+  writeFileSync(join(root, 'nx.json'), JSON.stringify(nx));
+  writeFileSync(join(root, 'package.json'), '{ "name": "workspace", "private": true }');
+  writeFileSync(join(root, '.gitignore'), 'node_modules\ndist\n.nx\n');
+  symlinkSync(join(repository, 'node_modules'), join(root, 'node_modules'));
+  for (const [file, text] of Object.entries(files)) {
+    mkdirSync(join(root, file, '..'), { recursive: true });
+    writeFileSync(join(root, file), text);
+  }
+  execFileSync('git', ['init', '--quiet'], { cwd: root });
+  return root;
+}
+
+function report(title, { seconds: time, peak }, bytes, server) {
+  console.log(
+    `${title.padEnd(42)} ${time.toFixed(2).padStart(7)} s  ${(bytes / 2 ** 20).toFixed(2).padStart(8)} MiB moved` +
+      `  client ${peak.toFixed(0)} MiB, server ${server.peak().toFixed(0)} MiB at most`,
+  );
+}
+
+let plainUpload;
+const nxProgram = join(repository, 'node_modules/.bin/nx');
+const blob = join(folder, 'blob');
+execFileSync('sh', ['-c', `head -c ${mebibytes}M /dev/urandom > ${blob}`]);
+
+// plain Nx: the bytes are the output of a task
+{
+  const server = await serve('plain-cache');
+  const wire = await counting(server.port);
+  const variables = { ...server.variables, NX_SELF_HOSTED_REMOTE_CACHE_SERVER: wire.url };
+  const target = {
+    command: `mkdir -p dist/big && cp --reflink=auto ${blob} dist/big/blob`,
+    outputs: ['{workspaceRoot}/dist/big'],
+    cache: true,
+  };
+  const project = { 'big/project.json': JSON.stringify({ name: 'big', targets: { build: target } }) };
+  const [one, two] = ['plain-one', 'plain-two'].map((name) => workspace(name, { analytics: false }, project));
+  const run = (root, more) =>
+    measured(root, { NX_CACHE_DIRECTORY: join(root, '.nx/c'), ...more }, nxProgram, 'run', 'big:build');
+  const bare = workspace('plain-bare', { analytics: false }, project);
+  const local = await run(bare, {});
+  const uploaded = await run(one, variables);
+  report('plain Nx: build and upload', uploaded, wire.counted.bytes, server);
+  console.log(
+    `${'  of that, more than without a remote'.padEnd(42)} ${(uploaded.seconds - local.seconds).toFixed(2).padStart(7)} s`,
+  );
+  plainUpload = uploaded.seconds - local.seconds;
+  wire.counted.bytes = 0;
+  report('plain Nx: restore on another machine', await run(two, variables), wire.counted.bytes, server);
+  wire.close();
+  server.stop();
+}
+
+// Strata: the bytes are an artifact, and the task's output names it
+{
+  const server = await serve('team-cache');
+  const wire = await counting(server.port);
+  const variables = { ...server.variables, NX_SELF_HOSTED_REMOTE_CACHE_SERVER: wire.url };
+  const digest = execFileSync('sha256sum', [blob], { encoding: 'utf8' }).slice(0, 64);
+  const script = (body) => `
+    import { openStore, remoteAddresses, openLocalStore, openRemotes, Uploader } from '${repository}/packages/store/dist/index.js';
+    import { rm } from 'node:fs/promises';
+    const addresses = remoteAddresses(process.env);
+    const open = (root, more) => openStore({ root, remove: (path) => rm(path, { recursive: true, force: true }), remotes: { addresses, ...more } });
+    const key = 'sha256:' + 'a'.repeat(64);
+    const artifact = { mediaType: 'application/octet-stream', digest: 'sha256:${digest}', size: ${mebibytes * 2 ** 20} };
+    ${body}`;
+  const node = (body) => measured(folder, variables, process.execPath, '--input-type=module', '--eval', script(body));
+  const [one, two] = ['store-one', 'store-two'].map((name) => JSON.stringify(join(folder, name)));
+  await node(`const store = await open(${one});
+    const { createReadStream } = await import('node:fs');
+    await store.put(createReadStream('${blob}'), { mediaType: artifact.mediaType, expect: artifact.digest });`);
+  wire.counted.bytes = 0;
+  const uploaded = await node(`const store = await open(${one}, { offers: true });
+    await store.record(key, { outputs: { blob: artifact } });
+    const local = await openLocalStore({ root: ${one}, remove: () => Promise.resolve() });
+    const remotes = openRemotes(${one}, { addresses });
+    const left = await new Uploader(local, remotes).drainAll();
+    await remotes.close();
+    process.exit(left);`);
+  report('Strata: upload', uploaded, wire.counted.bytes, server);
+  wire.counted.bytes = 0;
+  const found = `const store = await open(${two});
+    const { outputs } = await store.lookup(key);`;
+  report('Strata: restore, nobody reads it', await node(`${found} process.exit(0);`), wire.counted.bytes, server);
+  wire.counted.bytes = 0;
+  report(
+    'Strata: restore, somebody reads it',
+    await node(`${found} await store.path(outputs.blob); process.exit(0);`),
+    wire.counted.bytes,
+    server,
+  );
+  console.log(`upload: ${(plainUpload / uploaded.seconds).toFixed(1)} times as fast as plain Nx`);
+  wire.close();
+  server.stop();
+}
+rmSync(folder, { recursive: true });
