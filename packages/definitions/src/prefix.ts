@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { atom, commonFields, pathOfProject, portageFields, projectName, toolchainField } from './common.js';
+import { pattern } from './image.js';
 
 /** What a board means to Portage: an architecture, the keyword of its ebuilds, and who its programs are made for. */
 export interface Board {
@@ -41,7 +42,7 @@ const programTest = z.strictObject({
     .min(1)
     .describe('Words of the command; the first one is a path, or a name in `bin` or `usr/bin` of the prefix'),
   input: z.string().optional().describe('What it reads from its standard input'),
-  output: z.string().optional().describe('What it has to print (trimmed)'),
+  output: pattern.optional().describe('What it has to print (trimmed), or a /regular expression/'),
   status: z.int().min(0).max(255).default(0).describe('Its exit status'),
 });
 

@@ -1,4 +1,4 @@
-import { scriptInput, type Action, type LayerStack } from '@strata/sandbox';
+import { packScript, scriptInput, type Action, type LayerStack } from '@strata/sandbox';
 import { guestScript } from './plan.js';
 import type { PrefixSettings } from './prefix.js';
 
@@ -31,7 +31,10 @@ export function programTestAction({ label, toolchain, layers, prefix, steps }: P
     toolchain,
     rootfs: { lower: layers },
     inputs: [
-      ...['run_programs.py', 'empty_root.py', 'elf.py'].map((name) => scriptInput(name, guestScript(name))),
+      scriptInput('pack.py', packScript),
+      ...['run_programs.py', 'empty_root.py', 'elf.py', 'self_contained.py', 'portage_setup.py'].map((name) =>
+        scriptInput(name, guestScript(name)),
+      ),
       { kind: 'text', name: 'spec.json', text: JSON.stringify({ prefix, steps }) },
     ],
     argv: ['python3', '-B', '/strata/in/bin/run_programs.py'],
