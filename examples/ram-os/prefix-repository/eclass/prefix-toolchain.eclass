@@ -62,3 +62,22 @@ prefix-toolchain_dolibs() {
 	done
 	insopts -m 0644
 }
+
+# @FUNCTION: prefix-toolchain_forget_loader
+# @USAGE: <library>
+# @DESCRIPTION: glibc's libc.so.6 is a program, too: it prints its version by the system's loader. Only a library is wanted,
+# so the entry of its loader is made one to be ignored (System V ABI, PT_INTERP to PT_NULL).
+prefix-toolchain_forget_loader() {
+	python3 - "${1}" <<-'EOF' || die
+		import struct, sys
+		with open(sys.argv[1], "r+b") as file:
+		    data = file.read()
+		    assert data[:5] == b"\x7fELF\x02", "64 bits are expected"
+		    start, = struct.unpack_from("<Q", data, 32)
+		    size, count = struct.unpack_from("<HH", data, 54)
+		    for at in range(start, start + size * count, size):
+		        if struct.unpack_from("<I", data, at) == (3,):
+		            file.seek(at)
+		            file.write(struct.pack("<I", 0))
+	EOF
+}

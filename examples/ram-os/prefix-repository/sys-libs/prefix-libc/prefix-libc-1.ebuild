@@ -17,4 +17,5 @@ RESTRICT="strip"
 
 src_install() {
 	prefix-toolchain_dolibs $(prefix-toolchain_libc_libs)
+	prefix-toolchain_forget_loader "${ED}/usr/$(get_libdir)/libc.so.6"
 }
