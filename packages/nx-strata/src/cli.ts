@@ -7,6 +7,7 @@ import { diff } from './diff/diff.js';
 import { cachedTasks, evaluate } from './evaluate.js';
 import { explain } from './explain.js';
 import { openWorkspace } from './open-workspace.js';
+import { prefixCommand } from './prefix-command.js';
 import { updateLock } from './update.js';
 import { formatAnswer, why } from './why/why.js';
 import { findWorkspaceRoot, scanWorkspace } from './workspace-root.js';
@@ -27,6 +28,9 @@ const usage = `strata: operating-system images as an Nx workspace
                              run's key
   strata runs [LABEL]        the runs that are remembered
       --export               the last run of every action, as JSON for why --against FILE
+  strata prefix shell NAME   a shell in the staging root of a prefix; what it changes is thrown away
+  strata prefix emerge|ebuild|equery|portageq NAME WORD...
+                             a tool of Portage's in there
   strata store status        what the store of this user holds
   strata store clear         empty it
 `;
@@ -149,7 +153,12 @@ async function runs(words: readonly string[], everything: boolean): Promise<void
   }
 }
 
-try {
+async function main(): Promise<void> {
+  if (process.argv[2] === 'prefix') {
+    // its words are the tool's, options included
+    process.exitCode = await prefixCommand(process.argv.slice(3));
+    return;
+  }
   const { positionals, values } = parseArgs({
     allowPositionals: true,
     options: {
@@ -178,6 +187,10 @@ try {
   } else {
     throw new UserError(`strata has no command ${command}`, { hint: 'see strata --help' });
   }
+}
+
+try {
+  await main();
 } catch (error) {
   for (const line of explain(error)) {
     console.error(line);

@@ -27,3 +27,4 @@ export {
 } from './plan.js';
 export { type PrefixSettings } from './prefix.js';
 export { programTestAction, type ProgramStep, type ProgramTestParameters } from './program-test.js';
+export { prefixToolRunnable, prefixTools, type PrefixTool, type PrefixToolParameters } from './prefix-tool.js';

@@ -10,6 +10,7 @@ import {
   programTestAction,
   shimsFolder,
   type Plan,
+  type PlanParameters,
   type PrefixReport,
   type PrefixSettings,
 } from '@strata/portage';
@@ -29,25 +30,26 @@ export function prefixSettings({ path, board, libc }: PrefixDefinition): PrefixS
   return { path, libc, ...boards[board] };
 }
 
-/** Plans the packages of a prefix: those that it names, and all that they need to be built and to run. */
-export async function planPrefix(task: Task): Promise<TaskOutput> {
+/** All that a prefix is planned from. */
+export async function planParameters(task: Task): Promise<PlanParameters> {
   const definition = definitionOf(task);
   const folders = configurationFolders(definition.portageConfig).map((folder) => join(task.placed.root, folder));
-  const action = planAction(
-    {
-      label: task.label,
-      toolchain: await task.toolchain(),
-      repositories: await plannedRepositories(task, prefixRepositories(definition)),
-      configuration: await Promise.all(folders.map((folder) => task.tree(folder))),
-      profile: definition.profile,
-      atoms: definition.packages,
-      origin: [],
-      parents: [],
-      prefix: prefixSettings(definition),
-    },
-    await task.ownTree(shimsFolder),
-  );
-  return runPlan(task, action);
+  return {
+    label: task.label,
+    toolchain: await task.toolchain(),
+    repositories: await plannedRepositories(task, prefixRepositories(definition)),
+    configuration: await Promise.all(folders.map((folder) => task.tree(folder))),
+    profile: definition.profile,
+    atoms: definition.packages,
+    origin: [],
+    parents: [],
+    prefix: prefixSettings(definition),
+  };
+}
+
+/** Plans the packages of a prefix: those that it names, and all that they need to be built and to run. */
+export async function planPrefix(task: Task): Promise<TaskOutput> {
+  return runPlan(task, planAction(await planParameters(task), await task.ownTree(shimsFolder)));
 }
 
 /** Fetches the distfiles of a prefix. */
@@ -159,10 +161,10 @@ export async function exportPrefix(task: Task): Promise<TaskOutput> {
   const { reporter } = task.environment;
   const report = await reportOf(task, outputs);
   reporter.line(`exported to ${folder}`);
-  const [program] = report?.programs ?? [];
-  if (program !== undefined) {
-    reporter.line('runs where there is nothing else, with:');
-    reporter.line(runCommand(folder, prefixSettings(definitionOf(task)), program));
+  const command = runCommand(folder, definitionOf(task), report?.programs ?? []);
+  if (command !== undefined) {
+    reporter.line('a program of it runs where there is nothing else, with:');
+    reporter.line(command);
   }
   return { outputs };
 }
