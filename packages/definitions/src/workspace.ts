@@ -1,5 +1,6 @@
 import type { Definition, LayerDefinition } from './definition.js';
 import { suggest, type FieldPath } from './loader.js';
+import { prefixRepositories } from './prefix.js';
 import { references } from './references.js';
 import { UserError, type Place } from './user-error.js';
 
@@ -175,6 +176,12 @@ function checkPrefixes(placed: PlacedDefinition, definitions: readonly PlacedDef
   if (definition.kind !== 'prefix') {
     return;
   }
+  const names = prefixRepositories(definition).map(({ name }) => name);
+  names.forEach((name, index) => {
+    if (names.indexOf(name) !== index) {
+      report(placed, ['repositories', index], `the repository ${name} is named twice`, 'name each repository once');
+    }
+  });
   for (const { definition: other, name, file } of definitions) {
     if (other === definition || other.kind !== 'prefix' || other.board !== definition.board) {
       continue;

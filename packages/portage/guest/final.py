@@ -88,8 +88,7 @@ def main() -> None:
     remove_environment(setup.eroot())
     setup.progress(phase="check")
     tree = self_contained.Tree(prefix)
-    self_contained.check_places(tree)
-    self_contained.check_elf(tree)
+    self_contained.check(tree)
     check_by_loader(tree)
     named = [path for package in named_packages(spec["atoms"], packages) for path in contents(package)]
     # Portage's records, and the C library and what belongs to it, which are to read the system's settings

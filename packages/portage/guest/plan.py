@@ -307,20 +307,8 @@ def main() -> None:
     with open("/strata/in/spec.json", encoding="utf-8") as file:
         spec = json.load(file)
     setup.progress(phase="plan", subject=" ".join(spec["atoms"]))
-    setup.use_prefix(spec.get("prefix"))
-    repositories = []
-    for entry in spec["repositories"]:
-        location = f"/strata/in/repositories/{entry['name']}"
-        repositories.append(
-            setup.Repository(setup.repository_name(location, entry["name"]), location, entry.get("priority"))
-        )
-    # without a path of its own a profile would be looked for in folders that are not there
-    folders = [f"/strata/in/configuration/{index}" for index in range(spec["configurations"])]
-    repository, _, path = spec["profile"].partition(":")
-    known = {entry["name"]: named.name for entry, named in zip(spec["repositories"], repositories, strict=True)}
-    profile = f"{known.get(repository, repository)}:{path}"
-    chost = setup.DEFAULT_CHOST if setup.prefix is None else setup.prefix.chost
-    setup.prepare(folders, repositories, profile, chost)
+    repositories = setup.prepare_whole(spec)
+    profile = setup.profile_of(spec, repositories)
     parents = []
     for index in range(spec["parents"]):
         with open(f"/strata/in/parents/{index}.json", encoding="utf-8") as file:
@@ -332,7 +320,7 @@ def main() -> None:
     if setup.own_portage():
         known = debian_packages.Ebuilds([named.location for named in repositories])
         debian_packages.write_database(f"{setup.BROOT}/var/db/pkg", known)
-    setup.take_environment(chost)
+    setup.take_environment(setup.chost())
     graph = resolve(spec["atoms"])
     packages = needed(graph)
     slots = known_slots(parents, packages)

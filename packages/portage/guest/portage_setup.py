@@ -14,6 +14,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NoReturn
 
+import tool_shims
+from prefix import DEFAULT_CHOST, Prefix
+
 OWN_PREFIX = "/opt/portage"
 ROOT = "/strata/root"
 WORK = "/strata/tmp"
@@ -23,21 +26,6 @@ DISTDIR = f"{WORK}/distfiles"
 BUILD = f"{WORK}/build"
 LOGS = f"{WORK}/logs"
 PACKAGES = f"{WORK}/packages"
-DEFAULT_CHOST = "x86_64-pc-linux-gnu"
-
-COMPILERS = ("gcc", "g++", "cpp", "cc", "c++")
-PKG_CONFIG = ("pkg-config", "pkgconf")
-
-# What ebuilds call by its name after CHOST. With link-time optimisation ar, nm and ranlib are the compiler's.
-BINUTILS = (
-    *("addr2line", "ar", "as", "c++filt", "elfedit", "gcc-ar", "gcc-nm", "gcc-ranlib", "gcov", "gprof", "ld", "ld.bfd"),
-    *("nm", "objcopy", "objdump", "ranlib", "readelf", "size", "strings", "strip"),
-)
-
-# Of both boards, and of Gentoo's profiles for them.
-LIBDIR = "lib64"
-TRIPLETS = {"amd64": "x86_64-linux-gnu", "arm64": "aarch64-linux-gnu"}
-LOADERS = {"amd64": "/lib64/ld-linux-x86-64.so.2", "arm64": "/lib/ld-linux-aarch64.so.1"}
 
 # Fixed, whatever a profile wants: what is switched on here reaches the bytes of every package.
 FEATURES = (
@@ -54,35 +42,6 @@ class Repository:
     name: str
     location: str
     priority: int | None
-
-
-@dataclass(frozen=True)
-class Prefix:
-    """What is made for a path below ROOT (PMS, EPREFIX), maybe for another machine.
-
-    `arch` as Gentoo's keywords have it; `libc` is `bundled` where the C library lies there too, else `host`.
-    """
-
-    path: str
-    arch: str
-    chost: str
-    libc: str
-
-    @property
-    def triplet(self) -> str:
-        """How Debian calls its machine."""
-        return TRIPLETS[self.arch]
-
-    @property
-    def loader(self) -> str:
-        """The dynamic loader that its programs name (System V ABI, PT_INTERP)."""
-        system = LOADERS[self.arch]
-        return f"{self.path}/usr/{LIBDIR}/{os.path.basename(system)}" if self.libc == "bundled" else system
-
-    @property
-    def foreign(self) -> bool:
-        """Whether its programs are for another machine than the toolchain's."""
-        return self.chost != DEFAULT_CHOST
 
 
 # What is made: a prefix, else a layer.
@@ -201,36 +160,10 @@ def lay_out_configuration(folders: list[str], repositories: list[Repository], pr
                 shutil.copymode(source, target)
     make_conf.append(own_settings())
     write(f"{etc}/make.conf", "".join(make_conf))
-    write_prefix_profile(f"{etc}/profile")
+    if prefix is not None:
+        prefix.write_profile(f"{etc}/profile")
     os.symlink(profile, f"{etc}/make.profile")
     write_repositories(etc, repositories)
-
-
-def write_prefix_profile(folder: str) -> None:
-    """Adds a prefix's board to the user's part of the profile, and Gentoo's flags for prefixes."""
-    if prefix is None:
-        return
-    arch, chost = prefix.arch, prefix.chost
-    values = {
-        "ARCH": arch,
-        "ACCEPT_KEYWORDS": arch,
-        "CHOST": chost,
-        "ABI": arch,
-        "DEFAULT_ABI": arch,
-        "MULTILIB_ABIS": arch,
-        f"CHOST_{arch}": chost,
-        f"LIBDIR_{arch}": LIBDIR,
-        "IUSE_IMPLICIT": "prefix prefix-guest prefix-stack",
-    }
-    if prefix.foreign:
-        values["CBUILD"] = DEFAULT_CHOST
-    text = "".join(f'{name}="{value}"\n' for name, value in values.items())
-    path = f"{folder}/make.defaults"
-    os.makedirs(folder, exist_ok=True)
-    with open(path, "a", encoding="utf-8") as file:
-        file.write(f"\n{text}")
-    guest = "prefix-guest" if prefix.libc == "host" else "-prefix-guest"
-    write(f"{folder}/use.force/99-strata", f"prefix\n{guest}\n-prefix-stack\n")
 
 
 def own_settings() -> str:
@@ -291,6 +224,10 @@ def lay_out_broot(repositories: list[Repository], profile: str) -> None:
     write(f"{etc}/make.conf", own_settings())
     os.symlink(profile, f"{etc}/make.profile")
     write_repositories(etc, repositories)
+    if prefix is not None:
+        # the profile of a prefix may leave to the board what the toolchain is, too
+        toolchain = Prefix("", "amd64", DEFAULT_CHOST, "host")
+        write(f"{etc}/profile/make.defaults", toolchain.make_defaults())
     for name in ("usr", "bin", "sbin", "lib", "lib64"):
         os.symlink(f"/{name}", f"{BROOT}/{name}")
     gnuconfig = f"{WORK}/gnuconfig"
@@ -303,59 +240,16 @@ def lay_out_broot(repositories: list[Repository], profile: str) -> None:
 
 
 def lay_out_shims(chost: str) -> None:
-    """Compilers named after CHOST which look into ROOT, beside those of plain name; binutils need no help."""
     folder = f"{WORK}/shims"
     os.makedirs(folder)
-    if prefix is not None:
-        lay_out_prefix_shims(folder, prefix)
+    if prefix is None:
+        if own_portage():
+            tool_shims.for_layer(folder, chost)
         return
-    if not own_portage():
-        return
-    link_tools(folder, chost, COMPILERS, "/strata/in/shims/compiler", plain=True)
-    link_tools(folder, chost, PKG_CONFIG, "/strata/in/shims/pkg-config", plain=True)
-    for tool in BINUTILS:
-        if os.path.exists(f"/usr/bin/{tool}"):
-            os.symlink(f"/usr/bin/{tool}", f"{folder}/{chost}-{tool}")
-
-
-def link_tools(folder: str, chost: str, tools: Iterable[str], target: str, plain: bool) -> None:
-    for tool in tools:
-        for name in (tool, f"{chost}-{tool}") if plain else (f"{chost}-{tool}",):
-            os.symlink(target, f"{folder}/{name}")
-
-
-def lay_out_prefix_shims(folder: str, made: Prefix) -> None:
-    """Tools for a prefix: a compiler that makes programs look for loader and libraries there, whatever Makefiles say.
-
-    For another machine only what is named after CHOST is for the prefix; else plain names are, too.
-    """
-    real = {name: real_compiler(made, name) for name in ("gcc", "g++", "cpp")}
-    if real["gcc"] is None:
-        hint = {"arm64": "add crossbuild-essential-arm64 to the toolchain's packages"}.get(made.arch, "add gcc and g++ to it")
-        fail(f"the toolchain has no compiler for {made.chost}", hint)
-    words = {"eprefix": made.path, "libdir": LIBDIR, "loader": made.loader}
-    words |= {f"real_{name.replace('+', 'p')}": path or "" for name, path in real.items()}
-    write(f"{WORK}/prefix.sh", "".join(f"{name}='{value}'\n" for name, value in words.items()))
-    link_tools(folder, made.chost, COMPILERS, "/strata/in/shims/prefix-compiler", plain=not made.foreign)
-    link_tools(folder, made.chost, PKG_CONFIG, "/strata/in/shims/pkg-config", plain=not made.foreign)
-    for tool in BINUTILS:
-        target = f"/usr/bin/{made.triplet}-{tool}"
-        if not os.path.exists(target) and not made.foreign:
-            target = f"/usr/bin/{tool}"
-        if os.path.exists(target):
-            os.symlink(target, f"{folder}/{made.chost}-{tool}")
-    if made.foreign:
-        for tool in (*COMPILERS, *PKG_CONFIG, *BINUTILS):
-            if os.path.exists(f"/usr/bin/{tool}"):
-                os.symlink(f"/usr/bin/{tool}", f"{folder}/{DEFAULT_CHOST}-{tool}")
-
-
-def real_compiler(made: Prefix, name: str) -> str | None:
-    """The toolchain's own compiler for a machine: Debian's, Gentoo's, or the one of plain name."""
-    candidates = [f"/usr/bin/{made.triplet}-{name}", f"/usr/bin/{made.chost}-{name}"]
-    if not made.foreign:
-        candidates.append(f"/usr/bin/{name}")
-    return next((path for path in candidates if os.path.exists(path)), None)
+    problem = tool_shims.for_prefix(folder, prefix)
+    if problem is not None:
+        packages = f"crossbuild-essential-{prefix.arch}" if prefix.foreign else "gcc and g++"
+        fail(problem, f"add {packages} to the toolchain's packages")
 
 
 def lay_out(repositories: list[Repository], profile: str, chost: str) -> None:
@@ -371,6 +265,31 @@ def prepare(folders: list[str], repositories: list[Repository], profile: str, ch
     path = profile_folder(repositories, profile)
     lay_out(repositories, path, chost)
     lay_out_configuration(folders, repositories, path)
+
+
+def prepare_whole(spec: dict) -> list[Repository]:
+    """Sets Portage up with whole repositories and the whole configuration, as the parameters of a plan name them."""
+    use_prefix(spec.get("prefix"))
+    repositories = []
+    for entry in spec["repositories"]:
+        location = f"/strata/in/repositories/{entry['name']}"
+        repositories.append(Repository(repository_name(location, entry["name"]), location, entry.get("priority")))
+    folders = [f"/strata/in/configuration/{index}" for index in range(spec["configurations"])]
+    prepare(folders, repositories, profile_of(spec, repositories), chost())
+    return repositories
+
+
+def profile_of(spec: dict, repositories: list[Repository]) -> str:
+    """The profile of a plan as `repository:path`, with the name that the repository gives itself."""
+    repository, _, path = spec["profile"].partition(":")
+    known = {entry["name"]: named.name for entry, named in zip(spec["repositories"], repositories, strict=True)}
+    # without a path of its own a profile would be looked for in folders that are not there
+    return f"{known.get(repository, repository)}:{path}"
+
+
+def chost() -> str:
+    """The machine that packages are for where no plan says it."""
+    return DEFAULT_CHOST if prefix is None else prefix.chost
 
 
 def prepare_reduced(folder: str, chost: str) -> None:

@@ -11,6 +11,7 @@ sys.path.insert(0, "/strata/in/bin")
 import empty_root  # noqa: E402
 import portage_setup as setup  # noqa: E402
 import self_contained  # noqa: E402
+from prefix import Prefix  # noqa: E402
 
 FOLDERS = ("usr/bin", "bin", "usr/sbin", "sbin")
 LAST_LINES = 12
@@ -23,7 +24,7 @@ def expected(text: str, output: str) -> bool:
     return text.strip() == output.strip()
 
 
-def program(prefix: setup.Prefix, name: str) -> str:
+def program(prefix: Prefix, name: str) -> str:
     """The path of a program, where it lies when it runs."""
     if name.startswith("/"):
         return name
@@ -42,7 +43,7 @@ def fail(step: dict, message: str, output: str) -> NoReturn:
 def main() -> None:
     with open("/strata/in/spec.json", encoding="utf-8") as file:
         spec = json.load(file)
-    prefix = setup.Prefix(**spec["prefix"])
+    prefix = Prefix(**spec["prefix"])
     environment = {"LC_ALL": "C", "HOME": "/", "PATH": ":".join(f"{prefix.path}/{folder}" for folder in FOLDERS)}
     printed = []
     try:

@@ -4,10 +4,12 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 import elf
 import pack
 import portage_setup as setup
+from prefix import LIBDIR, Prefix
 
 # Libraries of glibc (its manual, "Installation"): what `libc: host` takes from the system.
 C_LIBRARY = re.compile(
@@ -21,7 +23,7 @@ SHOWN = 20
 class Tree:
     """What was merged below ROOT for a prefix."""
 
-    def __init__(self, prefix: setup.Prefix) -> None:
+    def __init__(self, prefix: Prefix) -> None:
         self.prefix = prefix
         self.root = setup.ROOT
         self.files: list[str] = []
@@ -70,28 +72,42 @@ def shown(lines: list[str]) -> list[str]:
     return lines[:SHOWN] + ([f"and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else [])
 
 
-def check_places(tree: Tree) -> None:
-    """Ends the action where something lies outside of the prefix, leads out of it, or changes the user."""
+@dataclass(frozen=True)
+class Finding:
+    """One kind of thing that is wrong with a prefix."""
+
+    message: str
+    hint: str
+    lines: list[str]
+
+
+def places(tree: Tree) -> Iterator[Finding]:
+    """What lies outside of the prefix, leads out of it, or changes the user."""
     path = tree.prefix.path
-    if tree.outside:
-        hint = "let the ebuilds that install them honour EPREFIX"
-        setup.fail(f"packages install files outside of {path}", hint, shown(tree.outside))
+    yield Finding(f"packages install files outside of {path}", "let their ebuilds honour EPREFIX", tree.outside)
     leaving = []
     for link in tree.links:
         target = os.readlink(tree.root + link)
         if not tree.holds(os.path.join(os.path.dirname(link), target)):
             leaving.append(f"{link} -> {target}")
-    if leaving:
-        hint = "let the link name ${EPREFIX}, or leave it out by `masks`"
-        setup.fail(f"symlinks lead out of {path}", hint, shown(leaving))
+    hint = "let the links name ${EPREFIX}, or leave them out by `masks`"
+    yield Finding(f"symlinks lead out of {path}", hint, leaving)
     privileged = []
     for name in tree.files:
         mode = stat.S_IMODE(os.lstat(tree.root + name).st_mode)
         if mode & (stat.S_ISUID | stat.S_ISGID):
             privileged.append(f"{name} ({mode:04o})")
-    if privileged:
-        hint = "take the bits away in the ebuild (fperms 0755), or leave the files out by `masks`"
-        setup.fail(f"files in {path} are set-uid or set-gid, which a prefix cannot be trusted with", hint, shown(privileged))
+    hint = "take the bits away in the ebuild (fperms 0755), or leave the files out by `masks`"
+    yield Finding(f"files in {path} are set-uid or set-gid", hint, privileged)
+
+
+def check(tree: Tree) -> None:
+    """Ends the action with all that is wrong with a prefix."""
+    found = [finding for finding in [*places(tree), libraries(tree)] if finding.lines]
+    if found:
+        lines = [line for finding in found for line in shown(finding.lines)]
+        messages, hints = "; ".join(one.message for one in found), "; ".join(one.hint for one in found)
+        setup.fail(messages, hints, lines)
 
 
 def origin_of(path: str, entry: str) -> str:
@@ -107,7 +123,7 @@ def search_folders(tree: Tree, path: str, read: elf.Elf) -> list[str]:
     if read.runpath is not None:
         return [origin_of(path, entry) for entry in read.runpath]
     own = [origin_of(path, entry) for entry in read.rpath or ()]
-    return own if read.interpreter is not None else [*own, f"{tree.prefix.path}/usr/{setup.LIBDIR}"]
+    return own if read.interpreter is not None else [*own, f"{tree.prefix.path}/usr/{LIBDIR}"]
 
 
 def problems_of(tree: Tree, path: str, read: elf.Elf) -> Iterator[str]:
@@ -136,12 +152,11 @@ def problems_of(tree: Tree, path: str, read: elf.Elf) -> Iterator[str]:
             yield f"{path}: its library {name} is not in {' nor '.join(folders) or 'any folder that it names'}"
 
 
-def check_elf(tree: Tree) -> None:
-    """Ends the action where a program or a library needs one that is not in the prefix."""
+def libraries(tree: Tree) -> Finding:
+    """Programs and libraries that need one which is not in the prefix."""
     problems = [line for path, read in tree.elf.items() for line in problems_of(tree, path, read)]
-    if problems:
-        hint = "name the packages that have the libraries in the RDEPEND of those that need them; link with LDFLAGS and ${CHOST}-gcc"
-        setup.fail(f"{tree.prefix.path} is not self-contained", hint, shown(problems))
+    hint = "name the packages that have the libraries in the RDEPEND of those that need them, and link with ${CHOST}-gcc"
+    return Finding(f"{tree.prefix.path} is not self-contained", hint, problems)
 
 
 def programs_of(tree: Tree, owned: Iterable[str]) -> list[str]:

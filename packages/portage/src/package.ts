@@ -38,7 +38,7 @@ export function packageAction(parameters: PackageParameters, shims: ScannedTree)
     toolchain,
     rootfs: { lower: root },
     inputs: [
-      ...portageScripts(shims, 'package.py', 'portage_setup.py', 'binary_package.py', 'normalise.py'),
+      ...portageScripts(shims, 'package.py', 'binary_package.py', 'normalise.py'),
       { kind: 'text', name: 'spec.json', text: JSON.stringify({ chost, cpv, use, ...prefixSpec(prefix) }) },
       { kind: 'part', name: 'snapshot', layer: snapshot, folder: `packages/${cpv}`, digest: planned.snapshot },
       ...[...distfiles].map(([name, artifact]): Input => ({ kind: 'artifact', name: `distfiles/${name}`, artifact })),

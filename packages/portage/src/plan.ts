@@ -126,7 +126,7 @@ export interface PlanParameters {
 export function portageScripts(shims: ScannedTree, ...names: readonly string[]): Input[] {
   return [
     scriptInput('pack.py', packScript),
-    ...names.map((name) => scriptInput(name, guestScript(name))),
+    ...['portage_setup.py', 'prefix.py', 'tool_shims.py', ...names].map((name) => scriptInput(name, guestScript(name))),
     { kind: 'tree', name: 'shims', tree: shims },
   ];
 }
@@ -152,7 +152,7 @@ export function planAction(parameters: PlanParameters, shims: ScannedTree): Acti
     inputs: [
       ...portageScripts(
         shims,
-        ...['plan.py', 'portage_setup.py', 'assumed.py', 'canonical.py', 'closure.py', 'reduced.py'],
+        ...['plan.py', 'assumed.py', 'canonical.py', 'closure.py', 'reduced.py'],
         'debian_packages.py',
       ),
       { kind: 'text', name: 'spec.json', text: JSON.stringify(spec) },

@@ -21,6 +21,11 @@ export interface ProgramTestParameters {
   readonly steps: readonly ProgramStep[];
 }
 
+const scripts = [
+  ...['run_programs.py', 'empty_root.py', 'elf.py', 'self_contained.py'],
+  ...['portage_setup.py', 'prefix.py', 'tool_shims.py'],
+];
+
 /**
  * The action that runs programs of a prefix in a root that has nothing else, by qemu-user where they are for another
  * machine. Outputs `test.txt`: what they printed.
@@ -32,9 +37,7 @@ export function programTestAction({ label, toolchain, layers, prefix, steps }: P
     rootfs: { lower: layers },
     inputs: [
       scriptInput('pack.py', packScript),
-      ...['run_programs.py', 'empty_root.py', 'elf.py', 'self_contained.py', 'portage_setup.py'].map((name) =>
-        scriptInput(name, guestScript(name)),
-      ),
+      ...scripts.map((name) => scriptInput(name, guestScript(name))),
       { kind: 'text', name: 'spec.json', text: JSON.stringify({ prefix, steps }) },
     ],
     argv: ['python3', '-B', '/strata/in/bin/run_programs.py'],
