@@ -170,15 +170,14 @@ describe('prefixes', () => {
   it(
     'are looked into by Portage’s tools, which change nothing that is built',
     () => {
-      const keys = workspace.strata('keys', '--json').output;
-      const portageq = workspace.strata('prefix', 'portageq', 'greet', 'envvar', 'EPREFIX', 'CHOST');
-      expect(portageq.output.trim().split('\n')).toEqual(['/opt/greet', 'x86_64-pc-linux-gnu']);
       const emerge = workspace.strata('prefix', 'emerge', 'greet', '-pq', '--nodeps', 'app-misc/greet');
       expect(emerge.output).toContain('app-misc/greet-1');
-      const script = 'rm -r "$EROOT/usr/bin" && ls "$EROOT/usr"';
-      expect(workspace.strata('prefix', 'shell', 'greet', '-c', script).output).not.toContain('bin');
-      expect(workspace.strata('prefix', 'shell', 'greet', '-c', 'ls /opt/greet/usr/bin').output).toContain('greet');
-      expect(workspace.strata('keys', '--json').output).toBe(keys);
+      const script = 'portageq envvar EPREFIX CHOST && rm -r "$EROOT/usr/bin" && ls "$EROOT/usr"';
+      const first = workspace.strata('prefix', 'shell', 'greet', '-c', script).output.trim().split('\n');
+      expect(first.slice(0, 2)).toEqual(['/opt/greet', 'x86_64-pc-linux-gnu']);
+      expect(first).not.toContain('bin');
+      // what the first one took away is there
+      expect(workspace.strata('prefix', 'shell', 'greet', '-c', 'ls /opt/greet/usr/bin').output).toBe('greet\n');
       const equery = workspace.strata('prefix', 'equery', 'greet', 'list', '*');
       expect([equery.status, equery.output]).toEqual([1, expect.stringContaining('the toolchain has no equery')]);
       const nobody = workspace.strata('prefix', 'shell', 'gret');

@@ -106,6 +106,7 @@ const fields: Case[] = [
     'configured:plan',
     'configured:app-arch/lz4',
     'configured:merge',
+    ...wholePrefix,
   ]),
   field('repository', 'source.git', 'os/remote-git/repository.yaml', ['source', 'git'], 'file:///other.git', [
     'remote-git:fetch',
