@@ -26,12 +26,6 @@ PHASES = {
 }
 
 
-def link_distfiles() -> None:
-    if os.path.isdir("/strata/in/distfiles"):
-        for name in os.listdir("/strata/in/distfiles"):
-            os.symlink(f"/strata/in/distfiles/{name}", f"{setup.DISTDIR}/{name}")
-
-
 def build_log(package: str) -> list[str]:
     """The last lines of a package's own log, without what Portage adds about how to report it."""
     try:
@@ -111,7 +105,7 @@ def main() -> None:
     package = spec["cpv"]
     setup.use_prefix(spec.get("prefix"))
     setup.prepare_reduced("/strata/in/snapshot", spec["chost"])
-    link_distfiles()
+    setup.link_distfiles()
     write_job_settings()
     setup.take_environment(spec["chost"])
     check_use(package, spec["use"])

@@ -310,6 +310,13 @@ def prepare_reduced(folder: str, chost: str) -> None:
     write_repositories(etc, repositories)
 
 
+def link_distfiles() -> None:
+    """Lays what was fetched out as DISTDIR (make.conf(5))."""
+    if os.path.isdir("/strata/in/distfiles"):
+        for name in os.listdir("/strata/in/distfiles"):
+            os.symlink(f"/strata/in/distfiles/{name}", f"{DISTDIR}/{name}")
+
+
 def take_environment(chost: str = DEFAULT_CHOST) -> None:
     variables = environment(chost)
     os.environ.clear()

@@ -12,6 +12,7 @@ import portage_setup as setup  # noqa: E402
 setup.become_portage()
 
 import debian_packages  # noqa: E402
+import emerge_packages  # noqa: E402
 
 PORTAGE_BIN = f"{setup.OWN_PREFIX}/lib/portage/bin"
 SHIMS = f"{setup.WORK}/shims"
@@ -24,16 +25,6 @@ def lay_out_tools() -> None:
     for name in ("emerge", "ebuild", "portageq", "quickpkg", "emaint"):
         setup.write(f"{SHIMS}/{name}", f'#!/bin/sh\nexec {sys.executable} -B {PORTAGE_BIN}/{name} "$@"\n')
         os.chmod(f"{SHIMS}/{name}", 0o755)
-
-
-def lay_out_files(packages: list[str]) -> None:
-    for name in os.listdir("/strata/in/distfiles") if os.path.isdir("/strata/in/distfiles") else []:
-        os.symlink(f"/strata/in/distfiles/{name}", f"{setup.DISTDIR}/{name}")
-    for package in packages:
-        target = f"{setup.PACKAGES}/{package}.gpkg.tar"
-        os.makedirs(os.path.dirname(target), exist_ok=True)
-        # Portage takes regular files only
-        shutil.copyfile(f"/strata/in/packages/{package}.gpkg.tar", target)
 
 
 def command(tool: str, words: list[str]) -> list[str]:
@@ -57,7 +48,8 @@ def main() -> None:
         ebuilds = debian_packages.Ebuilds([named.location for named in repositories])
         debian_packages.write_database(f"{setup.BROOT}/var/db/pkg", ebuilds)
     lay_out_tools()
-    lay_out_files(asked["packages"])
+    setup.link_distfiles()
+    emerge_packages.link_packages(asked["packages"])
     jobs = os.environ.get("STRATA_JOBS", "1")
     terminal = os.environ.get("TERM", "dumb")
     assert setup.prefix is not None

@@ -37,7 +37,7 @@ export function prefixToolRunnable(parameters: PrefixToolParameters, shims: Scan
     rootfs: { lower: staging },
     inputs: [
       ...inputs,
-      scriptInput('prefix_tool.py', guestScript('prefix_tool.py')),
+      ...['prefix_tool.py', 'emerge_packages.py'].map((name) => scriptInput(name, guestScript(name))),
       { kind: 'text', name: 'tool.json', text: JSON.stringify({ tool, words, packages: [...packages.keys()] }) },
       ...Object.entries(distfiles).map(([name, artifact]): Input => ({
         kind: 'artifact',
