@@ -11,7 +11,8 @@ export const repositoryRoot = resolve(dirname(fileURLToPath(import.meta.url)), '
  */
 export function copyExample(target: string, part = '.'): void {
   const isLeftOut = (folder: string): boolean =>
-    ['prefix.yaml', 'sysext.yaml'].some((name) => existsSync(join(folder, name))) || /\/arm64-toolchain$/.test(folder);
+    ['prefix.yaml', 'sysext.yaml'].some((name) => existsSync(join(folder, name))) ||
+    folder.endsWith('/arm64-toolchain');
   cpSync(join(repositoryRoot, 'examples/ram-os', part), join(target, part), {
     recursive: true,
     filter: (source) => part !== '.' || !isLeftOut(source),

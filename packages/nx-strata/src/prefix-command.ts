@@ -109,7 +109,10 @@ export async function prefixCommand(words: readonly string[]): Promise<number> {
   const placed = prefixOf(workspace, name);
   const { root: workspaceRoot, model, store, records, projects } = workspace;
   const { signal } = new AbortController();
-  const reporter = new Reporter({ write: (line) => void console.error(line), environment: {}, isTerminal: false });
+  const write = (line: string): void => {
+    console.error(line);
+  };
+  const reporter = new Reporter({ write, environment: {}, isTerminal: false });
   const staging = await stagingOf(workspace, placed);
   const services = new WorkingServices({ workspaceRoot, store, reporter, records, signal });
   const tasks = new Tasks(model, { workspaceRoot, store, services, reporter, signal, projects }, produce);
