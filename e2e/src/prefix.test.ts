@@ -162,7 +162,8 @@ describe('prefixes', () => {
   });
 
   it('use the C library of the system where they say so', () => {
-    expect(built.output).toMatch(/bwrap .*--ro-bind \/usr \/usr .*\/usr\/host-libc\/usr\/bin\/echo yes/);
+    // not run here: this machine's C library may be older than the one that the toolchain links with
+    expect(built.output).toMatch(/bwrap .*--symlink usr\/lib64 \/lib64 .*\/usr\/host-libc\/usr\/bin\/echo yes/);
     expect(existsSync(join(workspace.root, 'dist/os/host/strata/test.json'))).toBe(true);
     expect(existsSync(join(workspace.root, 'dist/os/host/tree/usr/host-libc/usr/lib64'))).toBe(false);
   });

@@ -2,7 +2,10 @@ import { basename } from 'node:path/posix';
 import { boards, type PrefixDefinition } from '@strata/definitions';
 
 /** What of this machine holds its C library, as Debian, Fedora, Arch and Gentoo lay it out. */
-const hostLibraries = ['--ro-bind', '/usr', '/usr', '--symlink', 'usr/lib', '/lib', '--symlink', 'usr/lib64', '/lib64'];
+const hostLibraries = [
+  ...['--ro-bind', '/usr/lib', '/usr/lib', '--ro-bind-try', '/usr/lib64', '/usr/lib64'],
+  ...['--symlink', 'usr/lib', '/lib', '--symlink', 'usr/lib64', '/lib64'],
+];
 
 function quoted(word: string): string {
   return /[^\w@%+=:,./-]/.test(word) ? `'${word.replaceAll("'", "'\\''")}'` : word;
