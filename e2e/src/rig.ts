@@ -14,7 +14,7 @@ import { dirname, join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import type { LayerStack } from '@strata/sandbox';
 import { installPacked } from './packed.js';
-import { repositoryRoot } from './repository.js';
+import { copyExample, repositoryRoot } from './repository.js';
 import { Running } from './running.js';
 
 export { repositoryRoot };
@@ -52,7 +52,7 @@ function outcome(status: number | null, output: string): Outcome {
 
 /** How a workspace is made. */
 export interface WorkspaceOptions {
-  /** Projects of the example that it has, in `os/`. Default: all. */
+  /** Projects of the example that it has, in `os/`. Default: all but prefixes and what is made of them. */
   readonly projects?: readonly string[];
   /** How it comes to Strata's packages and Nx: by a link to this repository's, or as npm installs what users get. */
   readonly packages?: 'linked' | 'packed';
@@ -78,7 +78,7 @@ export class Workspace {
   ) {
     this.root = mkdtempSync('/var/tmp/strata-e2e-');
     for (const part of projects ?? ['.']) {
-      cpSync(join(repositoryRoot, 'examples/ram-os', part), join(this.root, 'os', part), { recursive: true });
+      copyExample(join(this.root, 'os'), part);
     }
     for (const file of ['nx.json', '.gitignore']) {
       cpSync(join(repositoryRoot, file), join(this.root, file));

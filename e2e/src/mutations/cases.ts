@@ -21,6 +21,17 @@ const configured = 'os/configured/layer.yaml';
 const image = 'os/own-image/image.yaml';
 const initramfs = 'os/own-initramfs/initramfs.yaml';
 const kernel = 'os/own-kernel/kernel.yaml';
+const prefix = 'os/own-prefix/prefix.yaml';
+const prefixPackages = [
+  'own-prefix:sys-libs/prefix-libc-dev',
+  'own-prefix:virtual/os-headers',
+  'own-prefix:sys-libs/prefix-libc',
+  'own-prefix:sys-libs/prefix-gcc-runtime',
+  'own-prefix:virtual/libc',
+  'own-prefix:app-arch/lz4',
+];
+const prefixTasks = ['own-prefix:merge', 'own-prefix:build', 'own-prefix:test'];
+const wholePrefix = ['own-prefix:plan', ...prefixPackages, ...prefixTasks];
 const imageBoth = ['own-image:build'];
 
 function field(
@@ -63,6 +74,7 @@ const fields: Case[] = [
       ['kernel', kernel],
       ['initramfs', initramfs],
       ['image', image],
+      ['prefix', prefix],
     ] as const
   ).flatMap(([kind, path]) => [
     field(kind, 'description', path, ['description'], 'Other words', []),
@@ -94,6 +106,7 @@ const fields: Case[] = [
     'configured:plan',
     'configured:app-arch/lz4',
     'configured:merge',
+    ...wholePrefix,
   ]),
   field('repository', 'source.git', 'os/remote-git/repository.yaml', ['source', 'git'], 'file:///other.git', [
     'remote-git:fetch',
@@ -193,6 +206,50 @@ const fields: Case[] = [
   field('layer', 'devices[].group', extra, ['devices', 0, 'group'], 1, ['extra:build']),
   field('layer', 'exclude', extra, ['exclude'], ['/srv/site/**'], ['extra:build']),
 
+  // prefixes
+  field('prefix', 'name', prefix, ['name'], 'renamed', [
+    ...wholePrefix,
+    ...wholePrefix.map((label) => label.replace('own-prefix', 'renamed')),
+  ]),
+  field('prefix', 'toolchain', prefix, ['toolchain'], 'vm-toolchain', [], { refuses: ['own-prefix:plan'] }),
+  field('prefix', 'path', prefix, ['path'], '/opt/other', wholePrefix),
+  field('prefix', 'board', prefix, ['board'], 'arm64-usr', [], { refuses: ['own-prefix:plan'] }),
+  field(
+    'prefix',
+    'repositories[].name',
+    prefix,
+    ['repositories'],
+    ['main', 'prefixes'],
+    ['own-prefix:plan', 'own-prefix:merge', 'own-prefix:build', ...prefixPackages],
+  ),
+  field('prefix', 'repositories[].priority', prefix, ['repositories', 2, 'priority'], 40, [
+    'own-prefix:plan',
+    'own-prefix:merge',
+    'own-prefix:build',
+    ...prefixPackages,
+  ]),
+  field('prefix', 'profile', prefix, ['profile'], 'prefixes:other', wholePrefix),
+  field(
+    'prefix',
+    'packages',
+    prefix,
+    ['packages'],
+    ['app-arch/lz4', 'dev-lang/lua'],
+    ['own-prefix:plan', 'own-prefix:dev-lang/lua', 'own-prefix:merge', 'own-prefix:build'],
+  ),
+  field('prefix', 'portageConfig', prefix, ['portageConfig'], undefined, [
+    'own-prefix:plan',
+    'own-prefix:app-arch/lz4',
+    'own-prefix:merge',
+    'own-prefix:build',
+  ]),
+  field('prefix', 'libc', prefix, ['libc'], 'host', wholePrefix),
+  field('prefix', 'masks', prefix, ['masks'], ['/usr/share/doc'], ['own-prefix:build']),
+  field('prefix', 'test[].run', prefix, ['test', 0, 'run'], ['lz4', '--version'], ['own-prefix:test']),
+  field('prefix', 'test[].input', prefix, ['test', 0, 'input'], 'other', ['own-prefix:test']),
+  field('prefix', 'test[].output', prefix, ['test', 0, 'output'], 'other', ['own-prefix:test']),
+  field('prefix', 'test[].status', prefix, ['test', 0, 'status'], 3, ['own-prefix:test']),
+
   // kernels
   field('kernel', 'toolchain', kernel, ['toolchain'], 'toolchain', ['own-kernel:build']),
   field('kernel', 'from.source.tarball', kernel, ['from', 'source', 'tarball'], 'file:///other/linux.tar.xz', []),
@@ -251,7 +308,7 @@ const fields: Case[] = [
 ];
 
 const ebuild = (name: string): string => `os/repository/${name}`;
-const bothPlans = ['base:plan', 'tools:plan', 'configured:plan'];
+const bothPlans = ['base:plan', 'tools:plan', 'configured:plan', 'own-prefix:plan'];
 const portage = 'os/configured/etc-portage';
 const lz4 = ['configured:app-arch/lz4'];
 

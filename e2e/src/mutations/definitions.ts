@@ -52,6 +52,22 @@ portageConfig: etc-portage
   'os/repository/profiles/other/parent': '../base\n',
   'os/repository/profiles/other/eapi': '8\n',
   'os/repository/profiles/other/make.defaults': 'LDFLAGS="-Wl,-z,now"\n',
+  'os/own-prefix/prefix.yaml': `name: own-prefix
+toolchain: toolchain
+path: /opt/own
+board: amd64-usr
+repositories: [main, prefixes, { name: overlay, priority: 30 }]
+profile: prefixes:prefix
+packages: [app-arch/lz4]
+portageConfig: etc-portage
+libc: bundled
+masks: [/usr/share/man]
+test: [{ run: [lz4, -V], input: none, output: /lz4/, status: 0 }]
+`,
+  'os/own-prefix/etc-portage/package.use': 'app-arch/lz4 static-libs\n',
+  'os/prefix-repository/profiles/other/parent': '../prefix\n',
+  'os/prefix-repository/profiles/other/eapi': '8\n',
+  'os/prefix-repository/profiles/other/make.defaults': 'LDFLAGS="-Wl,-z,now"\n',
   'os/remote-git/repository.yaml': `name: remote-git
 source: { git: "file:///nowhere.git", commit: "0123456789012345678901234567890123456789" }
 `,

@@ -19,6 +19,16 @@ const packagesOfTools = [
 
 const upperPackages = [...packagesOfTools, 'configured:app-arch/lz4'];
 
+/** Those that its programs need to run come last. */
+const packagesOfPrefix = [
+  'own-prefix:sys-libs/prefix-libc-dev',
+  'own-prefix:virtual/os-headers',
+  'own-prefix:sys-libs/prefix-libc',
+  'own-prefix:sys-libs/prefix-gcc-runtime',
+  'own-prefix:virtual/libc',
+  'own-prefix:app-arch/lz4',
+];
+
 const followers: Readonly<Record<string, readonly string[]>> = {
   'toolchain:build': [
     'base:plan',
@@ -31,6 +41,11 @@ const followers: Readonly<Record<string, readonly string[]>> = {
     'tools:merge',
     'tools:build',
     'configured:merge',
+    'own-prefix:plan',
+    ...packagesOfPrefix,
+    'own-prefix:merge',
+    'own-prefix:build',
+    'own-prefix:test',
     'extra:build',
     'stage:build',
     'remote-git:fetch',
@@ -64,6 +79,18 @@ const followers: Readonly<Record<string, readonly string[]>> = {
   'tools:dev-lang/lua': ['tools:merge'],
   'tools:app-misc/jq': ['tools:merge'],
   'configured:app-arch/lz4': ['configured:merge'],
+  'own-prefix:sys-libs/prefix-libc-dev': ['own-prefix:virtual/os-headers', 'own-prefix:merge'],
+  'own-prefix:virtual/os-headers': ['own-prefix:virtual/libc', 'own-prefix:app-arch/lz4', 'own-prefix:merge'],
+  'own-prefix:sys-libs/prefix-libc': [
+    'own-prefix:sys-libs/prefix-libc-dev',
+    'own-prefix:virtual/libc',
+    'own-prefix:merge',
+    'own-prefix:build',
+  ],
+  'own-prefix:sys-libs/prefix-gcc-runtime': ['own-prefix:virtual/libc', 'own-prefix:merge', 'own-prefix:build'],
+  'own-prefix:virtual/libc': ['own-prefix:app-arch/lz4', 'own-prefix:merge', 'own-prefix:build'],
+  'own-prefix:app-arch/lz4': ['own-prefix:merge', 'own-prefix:build'],
+  'own-prefix:build': ['own-prefix:test'],
   'base:merge': ['base:build'],
   'base:build': ['tools:merge', 'configured:merge', 'extra:build', 'rescue:build', 'tools:build'],
   'tools:merge': ['tools:build'],

@@ -15,7 +15,7 @@ import {
 import { dirname, join } from 'node:path';
 import { parseDocument } from 'yaml';
 import { absolutePath, type AbsolutePath } from '@strata/fingerprint';
-import { repositoryRoot } from '../repository.js';
+import { copyExample, repositoryRoot } from '../repository.js';
 import { definitions } from './definitions.js';
 
 /** A step into a YAML file: a field, or an index of a list. */
@@ -27,7 +27,7 @@ export class MutationWorkspace {
 
   constructor(parent = '/var/tmp') {
     this.root = absolutePath(mkdtempSync(join(parent, 'strata-mutations-')));
-    cpSync(join(repositoryRoot, 'examples/ram-os'), join(this.root, 'os'), { recursive: true });
+    copyExample(join(this.root, 'os'));
     for (const name of ['nx.json', '.gitignore']) {
       cpSync(join(repositoryRoot, name), join(this.root, name));
     }

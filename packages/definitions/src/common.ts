@@ -95,3 +95,16 @@ export const debianSource = {
 
 /** A task of another project whose output is used. */
 export const taskReference = z.string().regex(/^[^:\s]+:[^\s]+$/, 'a task is written project:target');
+
+/** An atom, loosely: Portage itself says what is wrong with one. */
+export const atom = z
+  .string()
+  .regex(/^[!<>=~]*[A-Za-z0-9_][A-Za-z0-9+_.-]*\/[A-Za-z0-9_][^\s]*$/, 'an atom is written category/name');
+
+/** How Portage is told what to do. */
+export const portageFields = {
+  profile: z.string().regex(/^[^:\s]+:[^\s]+$/, 'a profile is written repository:path'),
+  portageConfig: z
+    .union([pathOfProject, z.array(pathOfProject)])
+    .describe("Folders with Portage's own layout: make.conf, package.use, package.accept_keywords, patches …"),
+};

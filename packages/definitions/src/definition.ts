@@ -3,12 +3,14 @@ import { imageSchema } from './image.js';
 import { initramfsSchema } from './initramfs.js';
 import { kernelSchema } from './kernel.js';
 import { layerSchema } from './layer.js';
+import { prefixSchema } from './prefix.js';
 import { repositorySchema } from './repository.js';
 
 /** The schemas of all definitions, by kind: the kind is the file's name without `.yaml`. */
 export const schemas = {
   repository: repositorySchema,
   layer: layerSchema,
+  prefix: prefixSchema,
   kernel: kernelSchema,
   initramfs: initramfsSchema,
   image: imageSchema,
@@ -21,6 +23,8 @@ export type Kind = keyof typeof schemas;
 export type RepositoryDefinition = z.output<typeof repositorySchema> & { readonly kind: 'repository' };
 /** The content of a `layer.yaml`. */
 export type LayerDefinition = z.output<typeof layerSchema> & { readonly kind: 'layer' };
+/** The content of a `prefix.yaml`. */
+export type PrefixDefinition = z.output<typeof prefixSchema> & { readonly kind: 'prefix' };
 /** The content of a `kernel.yaml`. */
 export type KernelDefinition = z.output<typeof kernelSchema> & { readonly kind: 'kernel' };
 /** The content of an `initramfs.yaml`. */
@@ -30,7 +34,7 @@ export type ImageDefinition = z.output<typeof imageSchema> & { readonly kind: 'i
 
 /** A definition that was read and found good. */
 export type Definition =
-  RepositoryDefinition | LayerDefinition | KernelDefinition | InitramfsDefinition | ImageDefinition;
+  RepositoryDefinition | LayerDefinition | PrefixDefinition | KernelDefinition | InitramfsDefinition | ImageDefinition;
 
 /** All kinds. */
 export const kinds = Object.keys(schemas) as Kind[];

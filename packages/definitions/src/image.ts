@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { commonFields, duration, memorySize, pathInside, projectName, toolchainField } from './common.js';
 
-const pattern = z.string().refine((text) => {
+/** A text, or a `/regular expression/`. */
+export const pattern = z.string().refine((text) => {
   if (!isPattern(text)) {
     return true;
   }

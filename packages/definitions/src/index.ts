@@ -8,9 +8,11 @@ export {
   type KernelDefinition,
   type Kind,
   type LayerDefinition,
+  type PrefixDefinition,
   type RepositoryDefinition,
 } from './definition.js';
 export { parseBytes, seconds } from './common.js';
+export { boards, configurationFolders, prefixRepositories, type Board, type PrefixRepository } from './prefix.js';
 export { fieldPaths, fieldReference, jsonSchema } from './json-schema.js';
 export { readDefinition, suggest, type FieldPath, type ReadDefinition } from './loader.js';
 export { references, type Reference } from './references.js';

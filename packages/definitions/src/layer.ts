@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import {
+  atom,
   commonFields,
   debianSource,
   digest,
@@ -7,6 +8,7 @@ import {
   owner,
   pathInside,
   pathOfProject,
+  portageFields,
   projectName,
   taskReference,
   toolchainField,
@@ -45,11 +47,6 @@ export const deviceSchema = z.strictObject({
   group: z.int().min(0).max(65535).default(0).describe('Group, a number'),
 });
 
-/** An atom, loosely: Portage itself says what is wrong with one. */
-const atom = z
-  .string()
-  .regex(/^[!<>=~]*[A-Za-z0-9_][A-Za-z0-9+_.-]*\/[A-Za-z0-9_][^\s]*$/, 'an atom is written category/name');
-
 /** `layer.yaml`: one step of a root file system. */
 export const layerSchema = z.strictObject({
   ...commonFields,
@@ -73,16 +70,9 @@ export const layerSchema = z.strictObject({
       '`scratch`, the name of the parent layer, `{ tarball, digest }`, or `{ debian: { suite, packages, lock } }`',
     ),
   repositories: z.array(projectName).optional().describe("Ebuild repositories, besides the parents'"),
-  profile: z
-    .string()
-    .regex(/^[^:\s]+:[^\s]+$/, 'a profile is written repository:path')
-    .optional()
-    .describe('Profile, as `repository:path`. Default: the parent’s'),
+  profile: portageFields.profile.optional().describe('Profile, as `repository:path`. Default: the parent’s'),
   packages: z.array(atom).optional().describe('Atoms to merge'),
-  portageConfig: z
-    .union([pathOfProject, z.array(pathOfProject)])
-    .optional()
-    .describe("Folders with Portage's own layout: make.conf, package.use, package.accept_keywords, patches …"),
+  portageConfig: portageFields.portageConfig.optional(),
   trees: z.array(treeSchema).optional().describe('Trees of files to take in'),
   scripts: z
     .array(pathOfProject)

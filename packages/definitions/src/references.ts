@@ -38,6 +38,16 @@ export function references(definition: Definition): Reference[] {
         }
       });
       break;
+    case 'prefix':
+      definition.repositories.forEach((entry, index) => {
+        const path = ['repositories', index];
+        if (typeof entry === 'string') {
+          add(entry, 'repository', path);
+        } else {
+          add(entry.name, 'repository', [...path, 'name']);
+        }
+      });
+      break;
     case 'initramfs':
       add(definition.kernel, 'kernel', ['kernel']);
       break;

@@ -1,5 +1,6 @@
 import type { Definition, LayerDefinition } from './definition.js';
 import { suggest, type FieldPath } from './loader.js';
+import { prefixRepositories } from './prefix.js';
 import { references } from './references.js';
 import { UserError, type Place } from './user-error.js';
 
@@ -51,6 +52,7 @@ export function checkWorkspace(
   for (const placed of definitions) {
     checkReferences(placed, byName, others, othersUnknown, report);
     checkLayers(placed, byName, report);
+    checkPrefixes(placed, definitions, report);
     for (const other of definitions) {
       if (other !== placed && other.root === placed.root) {
         report(
@@ -163,6 +165,40 @@ function checkLayers(placed: PlacedDefinition, byName: ReadonlyMap<string, Place
         ['initramfs'],
         `${definition.initramfs ?? ''} has modules of the kernel ${initramfs.kernel}, and the image boots ${definition.kernel}`,
         'use one kernel for both',
+      );
+    }
+  }
+}
+
+/** Two prefixes of one board whose files would lie in each other could not be on one system. */
+function checkPrefixes(placed: PlacedDefinition, definitions: readonly PlacedDefinition[], report: Report): void {
+  const { definition } = placed;
+  if (definition.kind !== 'prefix') {
+    return;
+  }
+  const names = prefixRepositories(definition).map(({ name }) => name);
+  names.forEach((name, index) => {
+    if (names.indexOf(name) !== index) {
+      report(placed, ['repositories', index], `the repository ${name} is named twice`, 'name each repository once');
+    }
+  });
+  for (const { definition: other, name, file } of definitions) {
+    if (other === definition || other.kind !== 'prefix' || other.board !== definition.board) {
+      continue;
+    }
+    if (other.path === definition.path) {
+      report(
+        placed,
+        ['path'],
+        `${name} (${file}) uses ${other.path} too`,
+        'give each prefix of a board a path of its own',
+      );
+    } else if (definition.path.startsWith(`${other.path}/`)) {
+      report(
+        placed,
+        ['path'],
+        `${definition.path} lies in ${other.path}, which is the path of ${name} (${file})`,
+        'give each prefix of a board a path of its own',
       );
     }
   }

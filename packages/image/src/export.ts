@@ -2,7 +2,9 @@ import { constants } from 'node:fs';
 import { chmod, copyFile, mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AbsolutePath } from '@strata/fingerprint';
+import type { LayerStack } from '@strata/sandbox';
 import type { Descriptor, Store } from '@strata/store';
+import { execa } from 'execa';
 
 /**
  * Copies artifacts to real files, as reflinks where the file system can; never as links into the store, which a write
@@ -28,4 +30,28 @@ export async function exportFiles(
     paths.push(target);
   }
   return paths;
+}
+
+/**
+ * Unpacks layers without deletions into a folder that has nothing else, as files of the user who runs it. Unpacked aside and
+ * renamed.
+ */
+export async function exportTree(
+  store: Store,
+  layers: LayerStack,
+  folder: AbsolutePath,
+  signal?: AbortSignal,
+): Promise<void> {
+  const aside = `${folder}.part-${process.pid}`;
+  try {
+    await mkdir(aside, { recursive: true });
+    for (const layer of layers) {
+      const words = ['--extract', '--zstd', '--no-same-owner', '--file', await store.path(layer), '--directory', aside];
+      await execa('tar', words, signal === undefined ? {} : { cancelSignal: signal });
+    }
+    await rm(folder, { recursive: true, force: true });
+    await rename(aside, folder);
+  } finally {
+    await rm(aside, { recursive: true, force: true });
+  }
 }

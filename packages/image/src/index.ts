@@ -41,7 +41,7 @@ export { formatComparison, type ComparisonFormat } from './compare/format.js';
 export type { InstalledPackage } from './compare/installed-packages.js';
 export { listingAction, parseListing, type FileNode, type Listing } from './compare/listing.js';
 export { devicesOf, type Device } from './devices.js';
-export { exportFiles } from './export.js';
+export { exportFiles, exportTree } from './export.js';
 export { initramfsAction, type InitramfsParameters } from './initramfs.js';
 export { parseKernelDescription, prebuiltKernelAction, sourceKernelAction, type KernelDescription } from './kernel.js';
 export { formatBytes, formatSizeReport, parseSizeReport, type SizeReport } from './size-report.js';

@@ -6,6 +6,7 @@ import { diff } from './diff/diff.js';
 import { cachedTasks, evaluate } from './evaluate.js';
 import { explain } from './explain.js';
 import { openWorkspace } from './open-workspace.js';
+import { prefixCommand } from './prefix-command.js';
 import { storeCommand } from './sharing/store-command.js';
 import { updateLock } from './update.js';
 import { formatAnswer, why } from './why/why.js';
@@ -27,6 +28,9 @@ const usage = `strata: operating-system images as an Nx workspace
                              run's key
   strata runs [LABEL]        the runs that are remembered
       --export               the last run of every action, as JSON for why --against FILE
+  strata prefix shell NAME   a shell in the staging root of a prefix; what it changes is thrown away
+  strata prefix emerge|ebuild|equery|portageq NAME WORD...
+                             a tool of Portage's in there
   strata store status        what the store of this user holds, and the caches that it shares with
   strata store gc            remove what was not used for the longest time
       --keep SIZE            until it holds no more than that: 20GB
@@ -132,7 +136,12 @@ async function runs(words: readonly string[], everything: boolean): Promise<void
   }
 }
 
-try {
+async function main(): Promise<void> {
+  if (process.argv[2] === 'prefix') {
+    // its words are the tool's, options included
+    process.exitCode = await prefixCommand(process.argv.slice(3));
+    return;
+  }
   const { positionals, values } = parseArgs({
     allowPositionals: true,
     options: {
@@ -162,6 +171,10 @@ try {
   } else {
     throw new UserError(`strata has no command ${command}`, { hint: 'see strata --help' });
   }
+}
+
+try {
+  await main();
 } catch (error) {
   for (const line of explain(error)) {
     console.error(line);

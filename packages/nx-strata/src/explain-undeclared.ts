@@ -19,7 +19,7 @@ export interface UndeclaredHelp {
 
 /** Whether what runs are ebuilds. */
 function runsEbuilds({ kind, target }: FailedTask): boolean {
-  return kind === 'layer' && (target === 'plan' || target === 'packages' || target === 'merge');
+  return (kind === 'layer' || kind === 'prefix') && (target === 'plan' || target === 'packages' || target === 'merge');
 }
 
 function declareFiles(paths: readonly string[], task: FailedTask | undefined): string {

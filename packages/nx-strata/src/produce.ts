@@ -6,6 +6,15 @@ import { buildInitramfs } from './tasks/initramfs.js';
 import { buildKernel, fetchKernel } from './tasks/kernel.js';
 import { buildLayer, fetchLayer, fetchOrigin, mergeLayer, planLayer } from './tasks/layer.js';
 import { buildLayerPackages } from './tasks/packages.js';
+import {
+  buildPrefix,
+  buildPrefixPackages,
+  exportPrefix,
+  fetchPrefix,
+  mergePrefix,
+  planPrefix,
+  testPrefix,
+} from './tasks/prefix.js';
 import { fetchRepository, snapshotRepository } from './tasks/repository.js';
 import type { Produce, Task } from './tasks.js';
 
@@ -18,6 +27,15 @@ const producers: Record<Kind, Partial<Record<TargetName, Produce>>> = {
     packages: buildLayerPackages,
     merge: mergeLayer,
     build: buildLayer,
+  },
+  prefix: {
+    plan: planPrefix,
+    fetch: fetchPrefix,
+    packages: buildPrefixPackages,
+    merge: mergePrefix,
+    build: buildPrefix,
+    test: testPrefix,
+    export: exportPrefix,
   },
   kernel: { fetch: fetchKernel, build: buildKernel },
   initramfs: { build: buildInitramfs },

@@ -16,6 +16,15 @@ const descriptions: Record<Kind, Partial<Record<TargetName, string>>> = {
     merge: 'Merge the binary packages by emerge, in the order of the plan',
     build: 'Add trees and scripts, and pack the layer',
   },
+  prefix: {
+    plan: 'Ask Portage what it would merge',
+    fetch: 'Fetch everything that the packages are made of',
+    packages: 'Build the planned packages for the path of the prefix by emerge, each in a root of what it declares',
+    merge: 'Merge all packages, what is needed to build included, into the staging root of `strata prefix`',
+    build: 'Merge what the programs need to run, see that nothing is missing, and pack it as a layer',
+    test: 'Run programs in a root that has nothing but the prefix',
+    export: 'Write the tree into dist/, and say how to run a program in a root that has nothing else',
+  },
   kernel: { fetch: 'Fetch the kernel', build: 'Make the kernel and its modules' },
   initramfs: { build: 'Make the initramfs' },
   image: {
@@ -127,6 +136,7 @@ export function inferProject(
 const allTargets: Record<Kind, readonly TargetName[]> = {
   repository: ['fetch', 'snapshot'],
   layer: ['origin', 'plan', 'fetch', 'packages', 'merge', 'build'],
+  prefix: ['plan', 'fetch', 'packages', 'merge', 'build', 'test', 'export'],
   kernel: ['fetch', 'build'],
   initramfs: ['build'],
   image: ['build', 'boot', 'test', 'export'],

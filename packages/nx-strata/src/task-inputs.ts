@@ -1,5 +1,13 @@
 import { join } from 'node:path/posix';
-import type { ImageDefinition, KernelDefinition, LayerDefinition, PlacedDefinition } from '@strata/definitions';
+import {
+  configurationFolders,
+  prefixRepositories,
+  type ImageDefinition,
+  type KernelDefinition,
+  type LayerDefinition,
+  type PlacedDefinition,
+  type PrefixDefinition,
+} from '@strata/definitions';
 import type { ForeignTask, Model, TargetName, TaskName } from './model.js';
 
 /**
@@ -28,6 +36,12 @@ export function targetsOf(model: Model, placed: PlacedDefinition): TargetName[] 
       const origin: TargetName[] = typeof definition.from === 'object' ? [model.originTarget(placed)] : [];
       return [...new Set([...packages, ...origin, 'build' as const])];
     }
+    case 'prefix':
+      return [
+        ...(['plan', 'fetch', 'packages', 'merge', 'build'] as const),
+        ...(definition.test === undefined ? [] : (['test'] as const)),
+        'export',
+      ];
     case 'kernel':
       return ['fetch', 'build'];
     case 'initramfs':
@@ -63,6 +77,21 @@ function originInputs(model: Model, placed: PlacedDefinition): Pick<TaskInputs, 
   };
 }
 
+/** What it takes to read ebuild repositories: a folder of the workspace as it lies there, else what was fetched. */
+function repositoryInputs(model: Model, names: readonly string[]): Pick<TaskInputs, 'trees' | 'tasks'> {
+  const trees: string[] = [];
+  const tasks: TaskName[] = [];
+  for (const name of names) {
+    const { root, definition } = model.get(name, 'repository');
+    if ('folder' in definition.source) {
+      trees.push(join(root, definition.source.folder));
+    } else {
+      tasks.push({ project: name, target: 'fetch' });
+    }
+  }
+  return { trees, tasks };
+}
+
 function layerInputs(model: Model, placed: PlacedDefinition, target: TargetName): Partial<TaskInputs> {
   const definition = placed.definition as LayerDefinition;
   const own = (name: TargetName): TaskName => ({ project: placed.name, target: name });
@@ -76,22 +105,14 @@ function layerInputs(model: Model, placed: PlacedDefinition, target: TargetName)
   const toolchain = model.needsToolchain(placed) ? [built(model.toolchain(placed))] : [];
   switch (target) {
     case 'plan': {
-      const repositories = model.repositories(placed).map((name) => model.get(name, 'repository'));
-      const folders = repositories.filter(({ definition: { source } }) => 'folder' in (source as object));
+      const repositories = repositoryInputs(model, model.repositories(placed));
       return {
-        trees: [
-          ...folders.map(({ root, definition: repository }) =>
-            join(root, (repository as { source: { folder: string } }).source.folder),
-          ),
-          ...model.configuration(placed),
-        ],
+        trees: [...repositories.trees, ...model.configuration(placed)],
         files: [...model.chain(placed).map(({ file }) => file), ...origin.files],
         tasks: [
           ...toolchain,
           ...origin.tasks,
-          ...repositories
-            .filter((entry) => !folders.includes(entry))
-            .map(({ name }): TaskName => ({ project: name, target: 'fetch' })),
+          ...repositories.tasks,
           ...planned
             .filter((layer) => layer !== placed)
             .map(({ name }): TaskName => ({ project: name, target: 'plan' })),
@@ -153,6 +174,34 @@ function layerInputs(model: Model, placed: PlacedDefinition, target: TargetName)
   }
 }
 
+function prefixInputs(model: Model, placed: PlacedDefinition, target: TargetName): Partial<TaskInputs> {
+  const definition = placed.definition as PrefixDefinition;
+  const own = (name: TargetName): TaskName => ({ project: placed.name, target: name });
+  const toolchain: TaskName = { project: model.toolchain(placed), target: 'build' };
+  switch (target) {
+    case 'plan': {
+      const names = prefixRepositories(definition).map(({ name }) => name);
+      const { trees, tasks } = repositoryInputs(model, names);
+      return {
+        files: names.map((name) => model.get(name, 'repository').file),
+        trees: [...trees, ...configurationFolders(definition.portageConfig).map((folder) => join(placed.root, folder))],
+        tasks: [toolchain, ...tasks],
+      };
+    }
+    case 'fetch':
+      return { tasks: [own('plan'), toolchain] };
+    case 'packages':
+      return { tasks: [own('plan'), own('fetch'), toolchain] };
+    case 'merge':
+    case 'build':
+      return { tasks: [own('plan'), own('packages'), toolchain] };
+    case 'test':
+      return { tasks: [own('build'), toolchain] };
+    default:
+      return { tasks: [own('build')] };
+  }
+}
+
 function kernelInputs(model: Model, placed: PlacedDefinition, target: TargetName): Partial<TaskInputs> {
   const { from } = placed.definition as KernelDefinition;
   const debian = 'debian' in from ? from.debian : 'debian' in from.source ? from.source.debian : undefined;
@@ -194,6 +243,8 @@ export function taskInputs(model: Model, placed: PlacedDefinition, target: Targe
             : { tasks: [{ project: placed.name, target: 'fetch' }] };
       case 'layer':
         return layerInputs(model, placed, target);
+      case 'prefix':
+        return prefixInputs(model, placed, target);
       case 'kernel':
         return kernelInputs(model, placed, target);
       case 'initramfs':

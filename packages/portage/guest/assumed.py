@@ -37,7 +37,7 @@ def read_digest(path: str) -> str:
 
 
 def describe(cpv: str, ebuild: str | None) -> dict:
-    folder = f"{setup.ROOT}/var/db/pkg/{cpv}"
+    folder = f"{setup.database()}/{cpv}"
     slot, _, sub_slot = read(f"{folder}/SLOT").partition("/")
     dependencies = f"{read(f'{folder}/RDEPEND')} {read(f'{folder}/PDEPEND')}"
     return {

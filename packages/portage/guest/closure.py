@@ -38,6 +38,11 @@ class Closures:
         needed.discard(cpv)
         return sorted(needed, key=self.order.__getitem__)
 
+    def to_run(self, atoms: Iterable[str]) -> list[str]:
+        """The packages that some atoms name, and all that those need to run, in the order in which they are merged."""
+        named = {cpv for atom in atoms for cpv in self._matching(atom)}
+        return sorted(self._reach(named, ("RDEPEND", "PDEPEND")), key=self.order.__getitem__)
+
     def _reach(self, start: Iterable[str], kinds: tuple[str, ...]) -> set[str]:
         found: set[str] = set()
         rest = list(start)
@@ -52,7 +57,7 @@ class Closures:
         from portage.dep import use_reduce
 
         direct = {}
-        for kind in ("DEPEND", "RDEPEND"):
+        for kind in ("DEPEND", "RDEPEND", "PDEPEND"):
             text = package["dependencies"].get(kind, "")
             reduced = use_reduce(text, uselist=package["use"], eapi=package["eapi"])
             direct[kind] = self._choose(reduced)

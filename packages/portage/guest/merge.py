@@ -2,11 +2,8 @@
 
 import json
 import os
-import re
-import shutil
 import subprocess
 import sys
-from collections import deque
 
 sys.path.insert(0, "/strata/in/bin")
 
@@ -15,60 +12,9 @@ import portage_setup as setup  # noqa: E402
 setup.become_portage()
 
 import assumed  # noqa: E402
+import emerge_packages  # noqa: E402
 import normalise  # noqa: E402
 import pack  # noqa: E402
-
-
-def link_packages(packages: list[str]) -> None:
-    """Lays the binary packages out as a PKGDIR (make.conf(5)); Portage indexes it itself."""
-    for package in packages:
-        target = f"{setup.PACKAGES}/{package}.gpkg.tar"
-        os.makedirs(os.path.dirname(target), exist_ok=True)
-        # Portage takes regular files only
-        shutil.copyfile(f"/strata/in/packages/{package}.gpkg.tar", target)
-
-
-def phase_log(package: str) -> list[str]:
-    """The last lines that a package's preinst or postinst printed."""
-    try:
-        with open(f"{setup.BUILD}/portage/{package}/temp/build.log", encoding="utf-8", errors="replace") as file:
-            return [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in file.read().splitlines()[-12:]]
-    except FileNotFoundError:
-        return []
-
-
-def merge(packages: list[str]) -> None:
-    words = [
-        "--oneshot",
-        "--nodeps",
-        "--usepkgonly",
-        # they were built with the user's patches, and their keys say so
-        "--binpkg-respect-user-patches=n",
-        "--jobs=1",
-        "--color=n",
-        "--verbose-conflicts",
-        *[f"={package}" for package in packages],
-    ]
-    current = None
-    last: deque[str] = deque(maxlen=20)
-
-    def follow(line: str) -> None:
-        nonlocal current
-        last.append(line.rstrip())
-        if started := re.match(r">>> Emerging binary \((\d+) of (\d+)\) (\S+?)::", line):
-            current = started.group(3)
-            done, total = int(started.group(1)) - 1, int(started.group(2))
-            setup.progress(phase="merge", subject=current, done=done, total=total, unit="packages")
-
-    status = setup.run_emerge(words, follow)
-    if status != 0 and current is None:
-        setup.fail("emerge refuses to merge the packages", "see its log", [line for line in last if line])
-    if status != 0:
-        setup.fail(f"{current} cannot be merged", "see its log", phase_log(current))
-    there = setup.installed_packages()
-    missing = [package for package in packages if package not in there]
-    if missing:
-        setup.fail("emerge did not merge what was planned", "see its log", [f"missing: {name}" for name in missing])
 
 
 def cache_libraries() -> None:
@@ -77,41 +23,25 @@ def cache_libraries() -> None:
         subprocess.run(["ldconfig", "-X", "-r", setup.ROOT], check=True)
 
 
-def sizes(packages: list[str]) -> list[dict]:
-    result = []
-    for package in packages:
-        size = files = 0
-        with open(f"{setup.ROOT}/var/db/pkg/{package}/CONTENTS", encoding="utf-8", errors="surrogateescape") as file:
-            for line in file:
-                if line.startswith("obj "):
-                    path = f"{setup.ROOT}{line.split(' ', 1)[1].rsplit(' ', 2)[0]}"
-                    files += 1
-                    size += os.lstat(path).st_size if os.path.lexists(path) else 0
-        result.append({"cpv": package, "size": size, "files": files})
-    return result
-
-
 def main() -> None:
     with open("/strata/in/spec.json", encoding="utf-8") as file:
         spec = json.load(file)
     packages = spec["packages"]
+    setup.use_prefix(spec.get("prefix"))
     assumed.check(spec["installed"])
     setup.prepare_reduced("/strata/in/snapshot", spec["chost"])
-    link_packages(packages)
+    emerge_packages.link_packages(packages)
     setup.take_environment(spec["chost"])
     # none, where the layers below have all that this one asks for
     if packages:
-        merge(packages)
-    world = f"{setup.ROOT}/var/lib/portage/world"
-    atoms = set(spec["atoms"])
-    if os.path.exists(world):
-        with open(world, encoding="utf-8") as file:
-            atoms.update(file.read().split())
-    setup.write(world, "".join(f"{atom}\n" for atom in sorted(atoms)))
-    cache_libraries()
+        emerge_packages.merge(packages)
+    emerge_packages.add_to_world(spec["atoms"])
+    # programs of a prefix find their libraries by the paths that they hold
+    if setup.prefix is None:
+        cache_libraries()
     setup.progress(phase="pack", done=len(packages), total=len(packages), unit="packages")
-    normalise.normalise(setup.ROOT, packages)
-    setup.write("/strata/out/packages.json", json.dumps(sizes(packages), indent=1) + "\n")
+    normalise.normalise(setup.eroot(), packages)
+    setup.write("/strata/out/packages.json", json.dumps(emerge_packages.sizes(packages), indent=1) + "\n")
     pack.pack_layer(pack.delta_entries("/strata/upper"), "layer.tar.zst", [])
 
 

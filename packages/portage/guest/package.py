@@ -26,12 +26,6 @@ PHASES = {
 }
 
 
-def link_distfiles() -> None:
-    if os.path.isdir("/strata/in/distfiles"):
-        for name in os.listdir("/strata/in/distfiles"):
-            os.symlink(f"/strata/in/distfiles/{name}", f"{setup.DISTDIR}/{name}")
-
-
 def build_log(package: str) -> list[str]:
     """The last lines of a package's own log, without what Portage adds about how to report it."""
     try:
@@ -71,7 +65,26 @@ def build(package: str) -> None:
                 setup.progress(phase=name)
 
     if setup.run_emerge(words, follow) != 0:
+        check_prefix(package, f"{setup.BUILD}/portage/{package}/image")
         setup.fail(f"{package} failed in its {phase} phase", "see its log", build_log(package))
+
+
+def check_prefix(package: str, image: str) -> None:
+    """Ends the action where a package for a prefix installs files outside of it."""
+    if setup.prefix is None or not os.path.isdir(image):
+        return
+    path = setup.prefix.path
+    outside = [f"/{entry.path}" for entry in pack.tree_entries(image, None) if is_outside(entry, path)]
+    if outside:
+        shown = outside[:20] + ([f"and {len(outside) - 20} more"] if len(outside) > 20 else [])
+        hint = f"let its ebuild install below ${{ED}}, and configure it with ${{EPREFIX}}: see the log of {package}"
+        setup.fail(f"{package} does not honour EPREFIX: it installs outside of {path}", hint, shown)
+
+
+def is_outside(entry: pack.Entry, path: str) -> bool:
+    name = f"/{entry.path}"
+    above = path.startswith(f"{name}/") and os.path.isdir(entry.source or "")
+    return not above and name != path and not name.startswith(f"{path}/")
 
 
 def check_use(package: str, wanted: list[str]) -> None:
@@ -90,8 +103,9 @@ def main() -> None:
     with open("/strata/in/spec.json", encoding="utf-8") as file:
         spec = json.load(file)
     package = spec["cpv"]
+    setup.use_prefix(spec.get("prefix"))
     setup.prepare_reduced("/strata/in/snapshot", spec["chost"])
-    link_distfiles()
+    setup.link_distfiles()
     write_job_settings()
     setup.take_environment(spec["chost"])
     check_use(package, spec["use"])
@@ -102,8 +116,9 @@ def main() -> None:
     binary_package.unpack(f"{setup.PACKAGES}/{category}/{pf}.gpkg.tar", built)
     normalise.normalise_database(f"{built}/metadata", os.environ["SOURCE_DATE_EPOCH"])
     normalise.remove_caches(f"{built}/image")
+    check_prefix(package, f"{built}/image")
     binary_package.write(built, pf, "/strata/out/package.gpkg.tar", setup.WORK)
-    database = f"{built}/image/var/db/pkg/{category}/{pf}"
+    database = f"{built}/image{setup.database().removeprefix(setup.ROOT)}/{category}/{pf}"
     paths = [entry.source for entry in pack.tree_entries(f"{built}/image", None)]
     size = sum(os.path.getsize(path) for path in paths if os.path.isfile(path) and not os.path.islink(path))
     os.makedirs(os.path.dirname(database), exist_ok=True)

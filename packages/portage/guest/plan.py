@@ -26,7 +26,6 @@ import debian_packages  # noqa: E402
 import pack  # noqa: E402
 import reduced  # noqa: E402
 
-VDB = f"{setup.ROOT}/var/db/pkg"
 SNAPSHOT = f"{setup.WORK}/snapshot"
 RECORDED = ("DEPEND", "RDEPEND", "BDEPEND", "PDEPEND", "IDEPEND")
 
@@ -53,7 +52,7 @@ def write_stub(package: dict) -> None:
         **package["dependencies"],
     }
     for field, value in values.items():
-        setup.write(f"{VDB}/{package['category']}/{package['pf']}/{field}", f"{value}\n" if value else "")
+        setup.write(f"{setup.database()}/{package['category']}/{package['pf']}/{field}", f"{value}\n" if value else "")
 
 
 def write_parents(plans: list[dict]) -> None:
@@ -61,12 +60,12 @@ def write_parents(plans: list[dict]) -> None:
     for plan in plans:
         for package in plan["packages"]:
             for replaced in package["replaces"]:
-                shutil.rmtree(f"{VDB}/{replaced}", ignore_errors=True)
+                shutil.rmtree(f"{setup.database()}/{replaced}", ignore_errors=True)
             write_stub(package)
         world.update(plan["atoms"])
     if world:
         # without its parents' atoms a child breaks them silently: Portage would not see what needs a rebuild
-        setup.write(f"{setup.ROOT}/var/lib/portage/world", "".join(f"{atom}\n" for atom in sorted(world)))
+        setup.write(f"{setup.eroot()}/var/lib/portage/world", "".join(f"{atom}\n" for atom in sorted(world)))
 
 
 def resolve(atoms: list[str]) -> "depgraph":
@@ -218,7 +217,7 @@ def tool_hint(name: str) -> str:
 def needed(graph: "depgraph") -> list[dict]:
     merged = [item for item in graph.altlist() if getattr(item, "operation", None) == "merge"]
     for package in merged:
-        if package.root != setup.ROOT and package.root.rstrip("/") != setup.ROOT:
+        if package.root.rstrip("/") != setup.eroot():
             setup.fail(f"{package.cpv} is needed to build, and the toolchain does not have it", tool_hint(package.cp))
     result = []
     installed = graph._frozen_config.trees[merged[0].root]["vartree"].dbapi if merged else None
@@ -308,30 +307,20 @@ def main() -> None:
     with open("/strata/in/spec.json", encoding="utf-8") as file:
         spec = json.load(file)
     setup.progress(phase="plan", subject=" ".join(spec["atoms"]))
-    repositories = []
-    for entry in spec["repositories"]:
-        location = f"/strata/in/repositories/{entry['name']}"
-        repositories.append(
-            setup.Repository(setup.repository_name(location, entry["name"]), location, entry.get("priority"))
-        )
-    # without a path of its own a profile would be looked for in folders that are not there
-    folders = [f"/strata/in/configuration/{index}" for index in range(spec["configurations"])]
-    repository, _, path = spec["profile"].partition(":")
-    known = {entry["name"]: named.name for entry, named in zip(spec["repositories"], repositories, strict=True)}
-    profile = f"{known.get(repository, repository)}:{path}"
-    setup.prepare(folders, repositories, profile)
+    repositories = setup.prepare_whole(spec)
+    profile = setup.profile_of(spec, repositories)
     parents = []
     for index in range(spec["parents"]):
         with open(f"/strata/in/parents/{index}.json", encoding="utf-8") as file:
             parents.append(json.load(file))
-    os.makedirs(f"{setup.ROOT}/var/db/pkg", exist_ok=True)
+    os.makedirs(setup.database(), exist_ok=True)
     write_parents(parents)
     ebuilds = {package["cpv"]: package["ebuild"] for plan in parents for package in plan["packages"]}
     installed = assumed.installed(ebuilds)
     if setup.own_portage():
         known = debian_packages.Ebuilds([named.location for named in repositories])
         debian_packages.write_database(f"{setup.BROOT}/var/db/pkg", known)
-    setup.take_environment()
+    setup.take_environment(setup.chost())
     graph = resolve(spec["atoms"])
     packages = needed(graph)
     slots = known_slots(parents, packages)
@@ -343,7 +332,7 @@ def main() -> None:
         package["dependencies"] = bound
     settings = graph._frozen_config.roots[next(iter(graph._frozen_config.roots))].settings
     for root, config in graph._frozen_config.roots.items():
-        if root.rstrip("/") == setup.ROOT:
+        if root.rstrip("/") == setup.eroot():
             settings = config.settings
     ebuilds = graph._frozen_config.trees[settings["EROOT"]]["porttree"].dbapi
     for package in packages:
@@ -378,6 +367,8 @@ def main() -> None:
         "packages": packages,
         "merge": reduced.tree_digest(f"{SNAPSHOT}/merge"),
     }
+    if setup.prefix is not None:
+        plan["runtime"] = closures.to_run(spec["atoms"])
     setup.write("/strata/out/plan.json", json.dumps(plan, sort_keys=True, indent=1) + "\n")
     os.makedirs(SNAPSHOT, exist_ok=True)
     pack.pack_layer(pack.tree_entries(SNAPSHOT, None), "snapshot.tar.zst", [])

@@ -14,6 +14,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NoReturn
 
+import tool_shims
+from prefix import DEFAULT_CHOST, Prefix
+
 OWN_PREFIX = "/opt/portage"
 ROOT = "/strata/root"
 WORK = "/strata/tmp"
@@ -23,13 +26,6 @@ DISTDIR = f"{WORK}/distfiles"
 BUILD = f"{WORK}/build"
 LOGS = f"{WORK}/logs"
 PACKAGES = f"{WORK}/packages"
-DEFAULT_CHOST = "x86_64-pc-linux-gnu"
-
-# What ebuilds call by its name after CHOST. With link-time optimisation ar, nm and ranlib are the compiler's.
-BINUTILS = (
-    *("addr2line", "ar", "as", "c++filt", "elfedit", "gcc-ar", "gcc-nm", "gcc-ranlib", "gcov", "gprof", "ld", "ld.bfd"),
-    *("nm", "objcopy", "objdump", "ranlib", "readelf", "size", "strings", "strip"),
-)
 
 # Fixed, whatever a profile wants: what is switched on here reaches the bytes of every package.
 FEATURES = (
@@ -46,6 +42,34 @@ class Repository:
     name: str
     location: str
     priority: int | None
+
+
+# What is made: a prefix, else a layer.
+prefix: Prefix | None = None
+
+
+def use_prefix(spec: dict | None) -> None:
+    """Says that what is made is a prefix, and makes it run in the toolchain where it lies, as it will in the end."""
+    global prefix
+    if spec is None:
+        return
+    prefix = Prefix(**spec)
+    if prefix.foreign:
+        return
+    if os.path.lexists(prefix.path):
+        fail(f"the toolchain has a {prefix.path} of its own", "choose another `path:`, or another toolchain")
+    os.makedirs(os.path.dirname(prefix.path), exist_ok=True)
+    os.symlink(f"{ROOT}{prefix.path}", prefix.path)
+
+
+def eroot() -> str:
+    """Where packages are merged (PMS, EROOT)."""
+    return ROOT if prefix is None else f"{ROOT}{prefix.path}"
+
+
+def database() -> str:
+    """The folder of the package database."""
+    return f"{eroot()}/var/db/pkg"
 
 
 def fail(message: str, hint: str, details: Iterable[str] = ()) -> NoReturn:
@@ -82,7 +106,7 @@ def environment(chost: str = DEFAULT_CHOST) -> dict[str, str]:
         "TZ": "UTC",
         "TERM": "dumb",
         "NOCOLOR": "true",
-        "EPREFIX": "",
+        "EPREFIX": "" if prefix is None else prefix.path,
         "ROOT": ROOT,
         "SYSROOT": ROOT,
         "PORTAGE_CONFIGROOT": CONFIGURATION,
@@ -136,6 +160,8 @@ def lay_out_configuration(folders: list[str], repositories: list[Repository], pr
                 shutil.copymode(source, target)
     make_conf.append(own_settings())
     write(f"{etc}/make.conf", "".join(make_conf))
+    if prefix is not None:
+        prefix.write_profile(f"{etc}/profile")
     os.symlink(profile, f"{etc}/make.profile")
     write_repositories(etc, repositories)
 
@@ -198,6 +224,10 @@ def lay_out_broot(repositories: list[Repository], profile: str) -> None:
     write(f"{etc}/make.conf", own_settings())
     os.symlink(profile, f"{etc}/make.profile")
     write_repositories(etc, repositories)
+    if prefix is not None:
+        # the profile of a prefix may leave to the board what the toolchain is, too
+        toolchain = Prefix("", "amd64", DEFAULT_CHOST, "host")
+        write(f"{etc}/profile/make.defaults", toolchain.make_defaults())
     for name in ("usr", "bin", "sbin", "lib", "lib64"):
         os.symlink(f"/{name}", f"{BROOT}/{name}")
     gnuconfig = f"{WORK}/gnuconfig"
@@ -210,20 +240,16 @@ def lay_out_broot(repositories: list[Repository], profile: str) -> None:
 
 
 def lay_out_shims(chost: str) -> None:
-    """Compilers named after CHOST which look into ROOT, beside those of plain name; binutils need no help."""
     folder = f"{WORK}/shims"
     os.makedirs(folder)
-    if not own_portage():
+    if prefix is None:
+        if own_portage():
+            tool_shims.for_layer(folder, chost)
         return
-    for tool in ("gcc", "g++", "cpp", "cc", "c++"):
-        for name in (tool, f"{chost}-{tool}"):
-            os.symlink("/strata/in/shims/compiler", f"{folder}/{name}")
-    for tool in ("pkg-config", "pkgconf"):
-        for name in (tool, f"{chost}-{tool}"):
-            os.symlink("/strata/in/shims/pkg-config", f"{folder}/{name}")
-    for tool in BINUTILS:
-        if os.path.exists(f"/usr/bin/{tool}"):
-            os.symlink(f"/usr/bin/{tool}", f"{folder}/{chost}-{tool}")
+    problem = tool_shims.for_prefix(folder, prefix)
+    if problem is not None:
+        packages = f"crossbuild-essential-{prefix.arch}" if prefix.foreign else "gcc and g++"
+        fail(problem, f"add {packages} to the toolchain's packages")
 
 
 def lay_out(repositories: list[Repository], profile: str, chost: str) -> None:
@@ -239,6 +265,31 @@ def prepare(folders: list[str], repositories: list[Repository], profile: str, ch
     path = profile_folder(repositories, profile)
     lay_out(repositories, path, chost)
     lay_out_configuration(folders, repositories, path)
+
+
+def prepare_whole(spec: dict) -> list[Repository]:
+    """Sets Portage up with whole repositories and the whole configuration, as the parameters of a plan name them."""
+    use_prefix(spec.get("prefix"))
+    repositories = []
+    for entry in spec["repositories"]:
+        location = f"/strata/in/repositories/{entry['name']}"
+        repositories.append(Repository(repository_name(location, entry["name"]), location, entry.get("priority")))
+    folders = [f"/strata/in/configuration/{index}" for index in range(spec["configurations"])]
+    prepare(folders, repositories, profile_of(spec, repositories), chost())
+    return repositories
+
+
+def profile_of(spec: dict, repositories: list[Repository]) -> str:
+    """The profile of a plan as `repository:path`, with the name that the repository gives itself."""
+    repository, _, path = spec["profile"].partition(":")
+    known = {entry["name"]: named.name for entry, named in zip(spec["repositories"], repositories, strict=True)}
+    # without a path of its own a profile would be looked for in folders that are not there
+    return f"{known.get(repository, repository)}:{path}"
+
+
+def chost() -> str:
+    """The machine that packages are for where no plan says it."""
+    return DEFAULT_CHOST if prefix is None else prefix.chost
 
 
 def prepare_reduced(folder: str, chost: str) -> None:
@@ -257,6 +308,13 @@ def prepare_reduced(folder: str, chost: str) -> None:
         file.write(own_settings())
     os.symlink(f"{folder}/profile", f"{etc}/make.profile")
     write_repositories(etc, repositories)
+
+
+def link_distfiles() -> None:
+    """Lays what was fetched out as DISTDIR (make.conf(5))."""
+    if os.path.isdir("/strata/in/distfiles"):
+        for name in os.listdir("/strata/in/distfiles"):
+            os.symlink(f"/strata/in/distfiles/{name}", f"{DISTDIR}/{name}")
 
 
 def take_environment(chost: str = DEFAULT_CHOST) -> None:
@@ -301,13 +359,13 @@ def run_emerge(words: list[str], on_line: Callable[[str], None]) -> int:
 
 def installed_packages() -> list[str]:
     """The packages in the database of ROOT, as `category/name-version`."""
-    database = f"{ROOT}/var/db/pkg"
-    if not os.path.isdir(database):
+    folder = database()
+    if not os.path.isdir(folder):
         return []
     return sorted(
         f"{category}/{package}"
-        for category in os.listdir(database)
-        for package in os.listdir(f"{database}/{category}")
+        for category in os.listdir(folder)
+        for package in os.listdir(f"{folder}/{category}")
         if not package.startswith("-MERGING-")
     )
 

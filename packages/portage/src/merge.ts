@@ -3,6 +3,7 @@ import type { ScannedTree } from '@strata/fingerprint';
 import { layerMediaType, type Action, type Input, type LayerDescriptor, type LayerStack } from '@strata/sandbox';
 import type { Descriptor } from '@strata/store';
 import { portageScripts, type Plan } from './plan.js';
+import { prefixSpec, type PrefixSettings } from './prefix.js';
 
 /** What a layer's packages are merged from. */
 export interface MergeParameters {
@@ -13,6 +14,8 @@ export interface MergeParameters {
   /** The layer's binary packages, by `category/name-version`. */
   readonly packages: ReadonlyMap<string, Descriptor>;
   readonly parents: LayerStack;
+  /** Where it is the staging root of a prefix. */
+  readonly prefix?: PrefixSettings | undefined;
 }
 
 const packagesSchema = z.array(z.object({ cpv: z.string(), size: z.int(), files: z.int() }));
@@ -30,19 +33,20 @@ export function parseMergedPackages(text: string): MergedPackages {
  * `packages.json`.
  */
 export function mergeAction(parameters: MergeParameters, shims: ScannedTree): Action {
-  const { label, toolchain, plan, snapshot, packages, parents } = parameters;
+  const { label, toolchain, plan, snapshot, packages, parents, prefix } = parameters;
   const spec = {
     atoms: plan.atoms,
     chost: plan.settings['CHOST'],
     installed: plan.installed,
     packages: plan.packages.map(({ cpv }) => cpv),
+    ...prefixSpec(prefix),
   };
   return {
     label,
     toolchain,
     rootfs: { lower: parents },
     inputs: [
-      ...portageScripts(shims, 'merge.py', 'portage_setup.py', 'assumed.py', 'normalise.py'),
+      ...portageScripts(shims, 'merge.py', 'emerge_packages.py', 'assumed.py', 'normalise.py'),
       { kind: 'text', name: 'spec.json', text: JSON.stringify(spec) },
       { kind: 'part', name: 'snapshot', layer: snapshot, folder: 'merge', digest: plan.merge },
       ...[...packages].map(([cpv, artifact]): Input => ({

@@ -11,6 +11,7 @@ import {
   type LayerStack,
 } from '@strata/sandbox';
 import type { Descriptor } from '@strata/store';
+import { prefixSpec, type PrefixSettings } from './prefix.js';
 
 /** A script of this package that runs inside of the sandbox. */
 export function guestScript(name: string): AbsolutePath {
@@ -75,6 +76,8 @@ const planSchema = z.object({
   settings: z.record(z.string(), z.string()),
   installed: z.array(installedSchema),
   packages: z.array(packageSchema),
+  /** Of a prefix: the packages that its programs need to run, in their order. */
+  runtime: z.array(z.string()).optional(),
   /** Digest of the configuration that the packages are merged with. */
   merge: sha256Schema,
 });
@@ -115,13 +118,15 @@ export interface PlanParameters {
   readonly origin: LayerStack;
   /** Plans of the layers below, the lowest first. */
   readonly parents: readonly Descriptor[];
+  /** Where it is a prefix that is planned. */
+  readonly prefix?: PrefixSettings | undefined;
 }
 
 /** The inputs that planning and merging share. */
 export function portageScripts(shims: ScannedTree, ...names: readonly string[]): Input[] {
   return [
     scriptInput('pack.py', packScript),
-    ...names.map((name) => scriptInput(name, guestScript(name))),
+    ...['portage_setup.py', 'prefix.py', 'tool_shims.py', ...names].map((name) => scriptInput(name, guestScript(name))),
     { kind: 'tree', name: 'shims', tree: shims },
   ];
 }
@@ -131,13 +136,14 @@ export function portageScripts(shims: ScannedTree, ...names: readonly string[]):
  * repositories and configuration the merge needs.
  */
 export function planAction(parameters: PlanParameters, shims: ScannedTree): Action {
-  const { label, toolchain, repositories, configuration, profile, atoms, origin, parents } = parameters;
+  const { label, toolchain, repositories, configuration, profile, atoms, origin, parents, prefix } = parameters;
   const spec = {
     atoms,
     profile,
     configurations: configuration.length,
     parents: parents.length,
     repositories: repositories.map(({ name, priority }) => ({ name, ...(priority === undefined ? {} : { priority }) })),
+    ...prefixSpec(prefix),
   };
   return {
     label,
@@ -146,7 +152,7 @@ export function planAction(parameters: PlanParameters, shims: ScannedTree): Acti
     inputs: [
       ...portageScripts(
         shims,
-        ...['plan.py', 'portage_setup.py', 'assumed.py', 'canonical.py', 'closure.py', 'reduced.py'],
+        ...['plan.py', 'assumed.py', 'canonical.py', 'closure.py', 'reduced.py'],
         'debian_packages.py',
       ),
       { kind: 'text', name: 'spec.json', text: JSON.stringify(spec) },

@@ -1,6 +1,6 @@
 import { existsSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { suggest, UserError, type PlacedDefinition } from '@strata/definitions';
+import { suggest, UserError, type Kind, type PlacedDefinition } from '@strata/definitions';
 import { parseDigest } from '@strata/fingerprint';
 import { parseSizeReport, squashfsMediaType } from '@strata/image';
 import { diffIdAnnotation, diffIdOf, layerMediaType, type LayerDescriptor, type LayerStack } from '@strata/sandbox';
@@ -9,6 +9,9 @@ import type { OpenWorkspace } from '../open-workspace.js';
 import type { RunRecord } from '../records.js';
 import { readTaskOutput, type TaskOutput } from '../task-output.js';
 import { outputFile } from '../targets.js';
+
+/** What builds leave layers, or an image. */
+const comparableKinds: readonly Kind[] = ['layer', 'prefix', 'image'];
 
 /** One of two things that are compared. */
 export interface Side {
@@ -72,7 +75,7 @@ export class Sides {
 
   #unknown(word: string): never {
     const comparable = [...this.workspace.model.projects.values()]
-      .filter(({ definition: { kind } }) => kind === 'layer' || kind === 'image')
+      .filter(({ definition: { kind } }) => comparableKinds.includes(kind))
       .map(({ name }) => name);
     const close = suggest(word.replace(/@before$/, ''), comparable);
     throw new UserError(`there is no layer or image ${word}, and no such file or digest`, {
@@ -82,7 +85,7 @@ export class Sides {
 
   async #ofProject(placed: PlacedDefinition): Promise<Side> {
     const { name, definition } = placed;
-    if (definition.kind !== 'layer' && definition.kind !== 'image') {
+    if (!comparableKinds.includes(definition.kind)) {
       throw new UserError(`${name} is a ${definition.kind}: only layers and images can be compared`, {
         hint: 'name two layers or images: strata diff A B',
       });

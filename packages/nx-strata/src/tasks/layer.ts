@@ -1,15 +1,14 @@
 import { basename, join, resolve } from 'node:path/posix';
 import { pathToFileURL } from 'node:url';
-import { UserError, type LayerDefinition, type PlacedDefinition } from '@strata/definitions';
+import type { LayerDefinition, PlacedDefinition } from '@strata/definitions';
 import { absolutePath, parseDigest } from '@strata/fingerprint';
 import { bootstrapAction, composeAction, tarballAction, type ComposedTree, type Device } from '@strata/image';
-import { mergeAction, parsePlan, planAction, shimsFolder, type Plan, type PlannedRepository } from '@strata/portage';
-import { ActionFailed, type Action, type LayerDescriptor, type LayerStack } from '@strata/sandbox';
+import { mergeAction, planAction, shimsFolder } from '@strata/portage';
+import type { Action, LayerDescriptor, LayerStack } from '@strata/sandbox';
 import type { Descriptor } from '@strata/store';
-import { explainUndeclared } from '../explain-undeclared.js';
 import { asLayer, type TaskOutput } from '../task-output.js';
 import { pick, type Task } from '../tasks.js';
-import { repositoryTree } from './repository.js';
+import { fetchPlanned, planOf, plannedRepositories, runPlan } from './planning.js';
 
 function definitionOf(task: Task): LayerDefinition {
   return task.placed.definition as LayerDefinition;
@@ -23,16 +22,9 @@ function titled(layer: Descriptor, title: string): LayerDescriptor {
 export async function planLayer(task: Task): Promise<TaskOutput> {
   const { model, placed } = task;
   const definition = definitionOf(task);
-  const repositories = await Promise.all(
-    model.repositories(placed).map(async (name): Promise<PlannedRepository> => {
-      const { root, definition: repository } = model.get(name, 'repository');
-      const { source, priority } = repository;
-      const content =
-        'folder' in source
-          ? { tree: await repositoryTree(task, root, source.folder) }
-          : { layer: asLayer(pick((await task.output(name, 'fetch')).outputs, 'repository.tar.zst')) };
-      return { name, priority, content };
-    }),
+  const repositories = await plannedRepositories(
+    task,
+    model.repositories(placed).map((name) => ({ name })),
   );
   const parents = model.chain(placed).filter((layer) => layer !== placed && model.hasPackages(layer));
   const profile = model.inherited(placed, (layer) => layer.profile);
@@ -54,21 +46,7 @@ export async function planLayer(task: Task): Promise<TaskOutput> {
     },
     await task.ownTree(shimsFolder),
   );
-  try {
-    return { outputs: await task.action(action) };
-  } catch (error) {
-    if (error instanceof ActionFailed && error.report !== undefined) {
-      const { message, hint, details } = error.report;
-      const help = explainUndeclared(error.undeclared, { kind: 'layer', target: 'plan', root: placed.root });
-      throw new UserError(message, {
-        place: placed.place(['packages']),
-        details: [...(details ?? []), ...(help?.details ?? [])],
-        hint: [help?.hint, hint ?? `see ${error.log}`].filter((one) => one !== undefined).join('; else '),
-        cause: error,
-      });
-    }
-    throw error;
-  }
+  return runPlan(task, action);
 }
 
 /** The name of a layer's tarball among the outputs of `fetch`. */
@@ -94,26 +72,10 @@ export async function fetchOrigin(task: Task): Promise<TaskOutput> {
 
 /** Fetches what a layer is made of: the distfiles of its plan, or what it starts from where it has no packages. */
 export async function fetchLayer(task: Task): Promise<TaskOutput> {
-  const { placed, services } = task;
-  if (!task.model.hasPackages(placed)) {
+  if (!task.model.hasPackages(task.placed)) {
     return fetchOrigin(task);
   }
-  const { packages } = await planOf(task, placed);
-  const distfiles = packages.flatMap(({ cpv, distfiles: files }) => files.map((file) => ({ ...file, neededBy: cpv })));
-  return { outputs: Object.fromEntries(await services.distfiles(distfiles, task.client)) };
-}
-
-/** The plan of a layer. */
-export async function planOf(task: Task, placed: PlacedDefinition): Promise<Plan> {
-  const artifact = pick((await task.output(placed.name, 'plan')).outputs, 'plan.json');
-  const text = await task.services.text(artifact);
-  if (text === undefined) {
-    throw new UserError(`the plan of ${placed.name} is not made: its toolchain changed, and is not built`, {
-      place: placed.place([]),
-      hint: `build it first: npx nx run ${task.model.toolchain(placed)}:build`,
-    });
-  }
-  return parsePlan(text);
+  return fetchPlanned(task);
 }
 
 /** Merges a layer's packages. */

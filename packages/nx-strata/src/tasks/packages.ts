@@ -7,15 +7,17 @@ import {
   type BuiltPackage,
   type PackageNode,
   type Plan,
+  type PrefixSettings,
 } from '@strata/portage';
 import { JobPool, type LayerDescriptor, type LayerStack, type Progress } from '@strata/sandbox';
 import type { Descriptor } from '@strata/store';
 import { asLayer, type TaskOutput } from '../task-output.js';
 import { pick, type Task } from '../tasks.js';
-import { originOf, planOf } from './layer.js';
+import { originOf } from './layer.js';
+import { planOf } from './planning.js';
 
-/** A layer of the stack, with all that its packages are built from. */
-interface PlannedLayer {
+/** A layer of the stack, or a prefix, with all that its packages are built from. */
+export interface PlannedLayer {
   readonly name: string;
   readonly plan: Plan;
   readonly snapshot: LayerDescriptor;
@@ -23,7 +25,8 @@ interface PlannedLayer {
   readonly toolchain: LayerStack;
 }
 
-async function readLayer(task: Task, placed: PlacedDefinition): Promise<PlannedLayer> {
+/** Reads what the packages of a layer or a prefix are built from. */
+export async function readPlannedLayer(task: Task, placed: PlacedDefinition): Promise<PlannedLayer> {
   const { name } = placed;
   const { outputs } = await task.output(name, 'plan');
   return {
@@ -67,7 +70,7 @@ async function build(
   task: Task,
   { id, planned, layer }: Node,
   needs: readonly BuiltPackage[],
-  given: { readonly origin: LayerStack; readonly shims: ScannedTree; readonly pool: JobPool },
+  given: Surroundings & { readonly shims: ScannedTree; readonly pool: JobPool },
   onProgress: (progress: Progress) => void,
 ): Promise<BuiltPackage> {
   const { plan, snapshot, distfiles, toolchain } = layer;
@@ -81,6 +84,7 @@ async function build(
         snapshot,
         distfiles: new Map(planned.distfiles.map(({ name }) => [name, pick(distfiles, name)])),
         root: [...given.origin, ...needs.map((need) => need.layer)],
+        prefix: given.prefix,
         jobs: task.jobs,
         jobserver: given.pool,
       },
@@ -134,9 +138,24 @@ export async function buildLayerPackages(task: Task): Promise<TaskOutput> {
   const { model, placed } = task;
   const layers: PlannedLayer[] = [];
   for (const below of model.chain(placed).filter((layer) => model.hasPackages(layer))) {
-    layers.push(await readLayer(task, below));
+    layers.push(await readPlannedLayer(task, below));
   }
-  const origin = await originOf(task);
+  return buildPlannedPackages(task, layers, { origin: await originOf(task) });
+}
+
+/** What packages are built in and for, besides what each of them needs. */
+export interface Surroundings {
+  /** What the lowest layer starts from. */
+  readonly origin: LayerStack;
+  readonly prefix?: PrefixSettings | undefined;
+}
+
+/** Builds the packages of the top one of some layers, each by itself, and whatever they need of the layers below. */
+export async function buildPlannedPackages(
+  task: Task,
+  layers: readonly PlannedLayer[],
+  surroundings: Surroundings,
+): Promise<TaskOutput> {
   const shims = await task.ownTree(shimsFolder);
   const pool = new JobPool(task.store);
   try {
@@ -145,12 +164,14 @@ export async function buildLayerPackages(task: Task): Promise<TaskOutput> {
     const built = await buildPackages(
       nodes,
       (node, needs) =>
-        count.of(node.planned.cpv, (onProgress) => build(task, node, needs, { origin, shims, pool }, onProgress)),
+        count.of(node.planned.cpv, (onProgress) =>
+          build(task, node, needs, { ...surroundings, shims, pool }, onProgress),
+        ),
       task.jobs,
     );
     const own = layers.at(-1)?.plan.packages ?? [];
     const outputs = own.flatMap(({ cpv }): [string, Descriptor][] => {
-      const one = built.get(`${placed.name}:${cpv}`);
+      const one = built.get(`${task.placed.name}:${cpv}`);
       return one === undefined
         ? []
         : [

@@ -1,0 +1,170 @@
+import { join } from 'node:path/posix';
+import { boards, configurationFolders, prefixRepositories, type PrefixDefinition } from '@strata/definitions';
+import { absolutePath } from '@strata/fingerprint';
+import { exportTree } from '@strata/image';
+import {
+  finalAction,
+  mergeAction,
+  parsePrefixReport,
+  planAction,
+  programTestAction,
+  shimsFolder,
+  type Plan,
+  type PlanParameters,
+  type PrefixReport,
+  type PrefixSettings,
+} from '@strata/portage';
+import type { Descriptor } from '@strata/store';
+import { asLayer, type TaskOutput } from '../task-output.js';
+import { pick, type Task } from '../tasks.js';
+import { buildPlannedPackages, readPlannedLayer } from './packages.js';
+import { fetchPlanned, planOf, plannedRepositories, runPlan } from './planning.js';
+import { runCommand } from './run-prefix.js';
+
+function definitionOf(task: Task): PrefixDefinition {
+  return task.placed.definition as PrefixDefinition;
+}
+
+/** What Portage has to know of a prefix. */
+export function prefixSettings({ path, board, libc }: PrefixDefinition): PrefixSettings {
+  return { path, libc, ...boards[board] };
+}
+
+/** All that a prefix is planned from. */
+export async function planParameters(task: Task): Promise<PlanParameters> {
+  const definition = definitionOf(task);
+  const folders = configurationFolders(definition.portageConfig).map((folder) => join(task.placed.root, folder));
+  return {
+    label: task.label,
+    toolchain: await task.toolchain(),
+    repositories: await plannedRepositories(task, prefixRepositories(definition)),
+    configuration: await Promise.all(folders.map((folder) => task.tree(folder))),
+    profile: definition.profile,
+    atoms: definition.packages,
+    origin: [],
+    parents: [],
+    prefix: prefixSettings(definition),
+  };
+}
+
+/** Plans the packages of a prefix: those that it names, and all that they need to be built and to run. */
+export async function planPrefix(task: Task): Promise<TaskOutput> {
+  return runPlan(task, planAction(await planParameters(task), await task.ownTree(shimsFolder)));
+}
+
+/** Fetches the distfiles of a prefix. */
+export const fetchPrefix = fetchPlanned;
+
+/** Builds the packages of a prefix, each by itself, for its path alone. */
+export async function buildPrefixPackages(task: Task): Promise<TaskOutput> {
+  const layer = await readPlannedLayer(task, task.placed);
+  return buildPlannedPackages(task, [layer], { origin: [], prefix: prefixSettings(definitionOf(task)) });
+}
+
+function binaryPackages(outputs: TaskOutput['outputs'], cpvs: readonly string[]): Map<string, Descriptor> {
+  return new Map(cpvs.map((cpv) => [cpv, pick(outputs, `${cpv}.gpkg.tar`)]));
+}
+
+async function planned(task: Task): Promise<{ readonly plan: Plan; readonly snapshot: Descriptor }> {
+  const { outputs } = await task.output(task.placed.name, 'plan');
+  return { plan: await planOf(task, task.placed), snapshot: pick(outputs, 'snapshot.tar.zst') };
+}
+
+/** Merges all packages of a prefix: the staging root, in which `strata prefix` works. */
+export async function mergePrefix(task: Task): Promise<TaskOutput> {
+  const { plan, snapshot } = await planned(task);
+  const { outputs } = await task.output(task.placed.name, 'packages');
+  const action = mergeAction(
+    {
+      label: task.label,
+      toolchain: await task.toolchain(),
+      plan,
+      snapshot: asLayer(snapshot),
+      packages: binaryPackages(
+        outputs,
+        plan.packages.map(({ cpv }) => cpv),
+      ),
+      parents: [],
+      prefix: prefixSettings(definitionOf(task)),
+    },
+    await task.ownTree(shimsFolder),
+  );
+  return { outputs: await task.action(action) };
+}
+
+/** Makes the final tree of a prefix, and says what is worth knowing of it. */
+export async function buildPrefix(task: Task): Promise<TaskOutput> {
+  const { plan, snapshot } = await planned(task);
+  const { outputs: packages } = await task.output(task.placed.name, 'packages');
+  const outputs = await task.action(
+    finalAction(
+      {
+        label: task.label,
+        toolchain: await task.toolchain(),
+        plan,
+        snapshot: asLayer(snapshot),
+        packages: binaryPackages(packages, plan.runtime ?? []),
+        prefix: prefixSettings(definitionOf(task)),
+        masks: definitionOf(task).masks,
+      },
+      await task.ownTree(shimsFolder),
+    ),
+  );
+  const layer = pick(outputs, 'layer.tar.zst');
+  const report = await reportOf(task, outputs);
+  if (report !== undefined) {
+    for (const line of noticesOf(report)) {
+      task.environment.reporter.line(`${task.label}  ${line}`);
+    }
+  }
+  const title = { ...layer.annotations, 'dev.strata.title': task.placed.name };
+  return { outputs, stack: [asLayer({ ...layer, annotations: title })] };
+}
+
+async function reportOf(task: Task, outputs: TaskOutput['outputs']): Promise<PrefixReport | undefined> {
+  const text = await task.services.text(pick(outputs, 'report.json'));
+  return text === undefined ? undefined : parsePrefixReport(text);
+}
+
+/** What a user should know of a prefix that is self-contained and may still look outside of itself. */
+function noticesOf({ path, scripts, foreignPaths }: PrefixReport): string[] {
+  const notices = scripts.map(
+    ({ file, interpreter }) => `${file} is a script for ${interpreter}, which is not in ${path}`,
+  );
+  if (foreignPaths.length > 0) {
+    const files = foreignPaths.map(({ file }) => file);
+    const names = files.length > 3 ? `${files.slice(0, 3).join(', ')} and ${files.length - 3} more` : files.join(', ');
+    notices.push(`paths of the system are in ${names}: see report.json among its outputs`);
+  }
+  return notices;
+}
+
+/** Runs the commands of a prefix's test in a root that has nothing else. */
+export async function testPrefix(task: Task): Promise<TaskOutput> {
+  const definition = definitionOf(task);
+  const action = programTestAction({
+    label: task.label,
+    toolchain: await task.toolchain(),
+    layers: await task.stack(task.placed.name),
+    prefix: prefixSettings(definition),
+    steps: definition.test ?? [],
+  });
+  return { outputs: await task.action(action) };
+}
+
+/** Writes the tree of a prefix into `dist/`, and says how to run a program of it where there is nothing else. */
+export async function exportPrefix(task: Task): Promise<TaskOutput> {
+  const { outputs } = await task.output(task.placed.name, 'build');
+  const folder = `dist/${task.placed.root}/tree`;
+  const target = absolutePath(join(task.environment.workspaceRoot, folder));
+  await exportTree(task.store, await task.stack(task.placed.name), target, task.environment.signal);
+  const { reporter } = task.environment;
+  const report = await reportOf(task, outputs);
+  reporter.line(`exported to ${folder}`);
+  const command = runCommand(folder, definitionOf(task), report?.programs ?? []);
+  if (command !== undefined) {
+    reporter.line('a program of it runs where there is nothing else, with:');
+    reporter.line(command);
+  }
+  return { outputs };
+}
