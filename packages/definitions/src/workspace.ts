@@ -167,6 +167,18 @@ function checkLayers(placed: PlacedDefinition, byName: ReadonlyMap<string, Place
         'use one kernel for both',
       );
     }
+  } else if (definition.kind === 'sysext') {
+    definition.test?.on.forEach((name, index) => {
+      const image = byName.get(name)?.definition;
+      if (image?.kind === 'image' && (image.kernel === undefined || image.initramfs === undefined)) {
+        report(
+          placed,
+          ['test', 'on', index],
+          `${name} cannot be booted: it has no kernel or no initramfs`,
+          `name them under \`kernel:\` and \`initramfs:\` of ${name}`,
+        );
+      }
+    });
   }
 }
 

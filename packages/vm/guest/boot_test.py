@@ -10,10 +10,12 @@ import re
 import select
 import subprocess
 import sys
+import tarfile
 import time
 from typing import NoReturn
 
 SHOWN = 25
+PARCEL = "/strata/in/parcel"
 # the kernel's last words, or those of the init of an initramfs of ours
 FATAL = re.compile(r"Kernel panic - not syncing.*|^strata: error: .*", re.MULTILINE)
 FATAL_GRACE = 0.5
@@ -186,15 +188,30 @@ def do_step(console: Console, number: int, step: dict) -> None:
         console.type(step["send"])
     else:
         output, status = console.run(number, step["run"])
+        if status != step.get("status", 0) and "refusal" in step:
+            console.process.kill()
+            lines = [line for line in output.split("\n") if line.strip()]
+            report(step["refusal"]["message"], step["refusal"]["hint"], lines[-SHOWN:])
         if status != step.get("status", 0):
             console.fail(f"the exit status is {status}, not {step.get('status', 0)}")
         if "output" in step and not matches(step["output"], output):
             console.fail(f"it printed {output!r}, not {step['output']!r}")
 
 
+def write_parcel(path: str) -> None:
+    with tarfile.open(path, "w") as archive:
+        for name in sorted(os.listdir(PARCEL)):
+            info = archive.gettarinfo(f"{PARCEL}/{name}", name)
+            info.mode, info.uid, info.gid, info.uname, info.gname = 0o644, 0, 0, "", ""
+            with open(f"{PARCEL}/{name}", "rb") as content:
+                archive.addfile(info, content)
+
+
 def main() -> None:
     with open("/strata/in/spec.json", encoding="utf-8") as file:
         spec = json.load(file)
+    if "parcel" in spec:
+        write_parcel(spec["parcel"])
     accelerator = os.environ["STRATA_ACCELERATOR"]
     command = [word.replace("@accelerator@", accelerator) for word in spec["command"]]
     try:
@@ -204,8 +221,9 @@ def main() -> None:
     console = Console(process, spec["timeout"])
     steps = spec["steps"]
     for number, step in enumerate(steps, 1):
-        what = step.get("expect") or step.get("run") or step.get("send")
-        console.step = f"step {number} ({next(iter(step))}: {what})"
+        kind = next(name for name in ("expect", "run", "send") if name in step)
+        what = step.get("title", step[kind])
+        console.step = f"step {number} ({kind}: {what})"
         progress = {"phase": "boot test", "subject": what, "done": number - 1, "total": len(steps), "unit": "steps"}
         print("::strata:: " + json.dumps(progress), flush=True)
         do_step(console, number, step)
