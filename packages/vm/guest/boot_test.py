@@ -19,8 +19,9 @@ PARCEL = "/strata/in/parcel"
 # the kernel's last words, or those of the init of an initramfs of ours
 FATAL = re.compile(r"Kernel panic - not syncing.*|^strata: error: .*", re.MULTILINE)
 FATAL_GRACE = 0.5
-ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[A-Za-z]|[()][A-Z0-9]|[=>78])|\r|\x00|\x07")
-HALF_ESCAPE = re.compile(r"\x1b(?:\[[0-9;?]*|[()])?$")
+# control sequences (ECMA-48): CSI, OSC, and those of two characters
+ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[()][A-Z0-9]|[=>78])|\r|\x00|\x07")
+HALF_ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*|\][^\x07\x1b]*\x1b?|[()])?$")
 KERNEL_LINE = re.compile(r"\[ *\d+\.\d{6}\]")
 # a line that is typed: line editors of small shells take 1,023 bytes, and each is echoed by an emulated processor
 TYPED = 400

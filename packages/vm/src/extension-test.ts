@@ -46,7 +46,11 @@ export function extensionTestAction(parameters: ExtensionTestParameters): Action
     parcel,
     steps: [
       ...logIn,
-      { run: `mkdir ${folder} && tar -xf /dev/vdb -C ${folder}`, title: 'receive the extension' },
+      {
+        // on a terminal, systemd's tools would wait for somebody to turn the pages
+        run: `export PAGER=cat SYSTEMD_PAGER=cat; mkdir ${folder} && tar -xf /dev/vdb -C ${folder}`,
+        title: 'receive the extension',
+      },
       {
         run: script('merge'),
         title: `merge ${name}`,
