@@ -48,9 +48,7 @@ export const imageSchema = z.strictObject({
   layers: z.array(projectName).min(1).describe('Layers; their parents come with them'),
   kernel: projectName.optional().describe('Project of the kernel'),
   initramfs: projectName.optional().describe('Project of the initramfs'),
-  compression: compressionSchema
-    .default({ algorithm: 'zstd', level: 3 })
-    .describe('Compression of the squashfs'),
+  compression: compressionSchema.default({ algorithm: 'zstd', level: 3 }).describe('Compression of the squashfs'),
   exclude: z.array(pathInside).optional().describe('Globs of what the image does not hold'),
   kernelCommandLine: z
     .array(z.string())

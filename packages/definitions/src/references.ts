@@ -23,6 +23,8 @@ function addTask(source: string | { readonly task: string }, path: FieldPath, ad
 function sysextReferences({ from, base, test }: SysextDefinition, add: Add): void {
   if ('tree' in from) {
     addTask(from.tree, ['from', 'tree', 'task'], add);
+  } else if ('prefix' in from) {
+    add(from.prefix, 'prefix', ['from', 'prefix']);
   } else {
     from.layers.forEach((name, index) => {
       add(name, 'layer', ['from', 'layers', index]);

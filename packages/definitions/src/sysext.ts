@@ -13,10 +13,7 @@ export const sysextSchema = z
   .strictObject({
     ...commonFields,
     ...toolchainField,
-    type: z
-      .enum(['sysext', 'confext'])
-      .default('sysext')
-      .describe('`sysext` extends /usr and /opt, `confext` /etc'),
+    type: z.enum(['sysext', 'confext']).default('sysext').describe('`sysext` extends /usr and /opt, `confext` /etc'),
     extension: z
       .string()
       .regex(/^[A-Za-z0-9_][A-Za-z0-9_.+-]*$/, 'the name of an extension has letters, digits, and _ . + -')
@@ -29,13 +26,14 @@ export const sysextSchema = z
       .describe('Version, for what `export` writes for update servers'),
     from: z
       .union([
+        z.strictObject({ prefix: projectName }),
         z.strictObject({ layers: z.array(projectName).min(1) }),
         z.strictObject({
           tree: z.union([z.string().min(1), z.strictObject({ task: taskReference, path: z.string().min(1) })]),
         }),
       ])
       .describe(
-        '`{ layers }`: layers with their parents, without the layers of `base`; `{ tree }`: a folder as in `trees` of a layer, its target `/`',
+        '`{ prefix }`: a prefix with all that it holds; `{ layers }`: layers with their parents, without the layers of `base`; `{ tree }`: a folder as in `trees` of a layer, its target `/`',
       ),
     base: projectName
       .optional()
@@ -62,16 +60,24 @@ export const sysextSchema = z
       .union([
         z.literal(true),
         z.strictObject({
-          key: z.string().min(1).describe('Private RSA key in PEM: a path relative to the project, an absolute one, or ~/…'),
+          key: z
+            .string()
+            .min(1)
+            .describe('Private RSA key in PEM: a path relative to the project, an absolute one, or ~/…'),
           certificate: z.string().min(1).describe('Its certificate in PEM, a path relative to the project'),
         }),
       ])
       .optional()
-      .describe('`true`: a dm-verity hash tree and its root hash beside the file; `{ key, certificate }`: the latter signed'),
+      .describe(
+        '`true`: a dm-verity hash tree and its root hash beside the file; `{ key, certificate }`: the latter signed',
+      ),
     publish: z
       .strictObject({
         url: z.url().describe('Address of the folder that will hold the files'),
-        verify: z.boolean().default(true).describe('Whether SHA256SUMS will have a signature beside it, `SHA256SUMS.gpg`'),
+        verify: z
+          .boolean()
+          .default(true)
+          .describe('Whether SHA256SUMS will have a signature beside it, `SHA256SUMS.gpg`'),
       })
       .optional()
       .describe('Where machines get updates from: `export` writes the transfer files for systemd-sysupdate'),

@@ -262,7 +262,7 @@ function sysextInputs(model: Model, placed: PlacedDefinition, target: TargetName
           : { foreign: [foreignTask(from.tree.task)] }
         : {}),
       tasks: [
-        ...('layers' in from ? from.layers.map(built) : []),
+        ...('layers' in from ? from.layers.map(built) : 'prefix' in from ? [built(from.prefix)] : []),
         ...(base === undefined ? [] : [built(base)]),
         built(model.toolchain(placed)),
       ],

@@ -113,8 +113,7 @@ export async function runTest<P extends { readonly toolchain: LayerStack; readon
   const known = await task.services.known(action({ ...parameters, acceleration: emulation }), task.client);
   return {
     outputs:
-      known ??
-      (await task.action(action({ ...parameters, acceleration: await acceleration(task, toolchain, files) }))),
+      known ?? (await task.action(action({ ...parameters, acceleration: await acceleration(task, toolchain, files) }))),
   };
 }
 

@@ -29,11 +29,14 @@ function nameOf(task: Task): string {
   return definitionOf(task).extension ?? task.placed.name.replace(/^@[^/]*\//, '');
 }
 
-/** A folder as a layer: with git's modes, owned by root. */
-async function treeLayer(task: Task, toolchain: LayerStack): Promise<LayerStack> {
+/** What an extension is made from, as layers: a folder has git's modes there, and belongs to root. */
+async function contentOf(task: Task, toolchain: LayerStack): Promise<LayerStack> {
   const { from } = definitionOf(task);
-  if (!('tree' in from)) {
-    throw new Error(`${task.placed.name} is not made from a tree`);
+  if ('layers' in from) {
+    return mergedStack(task, from.layers);
+  }
+  if ('prefix' in from) {
+    return task.stack(from.prefix);
   }
   let tree;
   if (typeof from.tree === 'string') {
@@ -57,7 +60,14 @@ async function treeLayer(task: Task, toolchain: LayerStack): Promise<LayerStack>
 }
 
 /** What systemd compares with os-release(5) of the OS. */
-function releaseOf({ type, id, versionId, sysextLevel, architecture, services }: SysextDefinition): Record<string, string> {
+function releaseOf({
+  type,
+  id,
+  versionId,
+  sysextLevel,
+  architecture,
+  services,
+}: SysextDefinition): Record<string, string> {
   return {
     ID: id,
     ...(versionId === undefined ? {} : { VERSION_ID: versionId }),
@@ -97,11 +107,11 @@ async function sign(task: Task, toolchain: LayerStack, rootHash: Descriptor): Pr
 /** Packs an extension; with dm-verity, its hash tree, root hash and signature. */
 export async function buildSysext(task: Task): Promise<TaskOutput> {
   const definition = definitionOf(task);
-  const { from, base, type, architecture, exclude = [], format, compression, services = [], verity } = definition;
+  const { base, type, architecture, exclude = [], format, compression, services = [], verity } = definition;
   const toolchain = await task.toolchain();
   const below = base === undefined ? [] : await task.stack(base);
   const known = new Set(below.map(diffIdOf));
-  const layers = 'tree' in from ? await treeLayer(task, toolchain) : await mergedStack(task, from.layers);
+  const layers = await contentOf(task, toolchain);
   const made = await task.action(
     sysextAction({
       label: task.label,
