@@ -27,23 +27,30 @@ KERNEL_LINE = re.compile(r"\[ *\d+\.\d{6}\]")
 TYPED = 400
 
 
+def report(message: str, hint: str, details: list[str]) -> NoReturn:
+    print("::strata-error:: " + json.dumps({"message": message, "hint": hint, "details": details}), flush=True)
+    sys.exit(1)
+
+
 def is_pattern(text: str) -> bool:
     return len(text) > 2 and text.startswith("/") and text.endswith("/")
 
 
+def compiled(pattern: str, flags: int = 0) -> re.Pattern[str]:
+    try:
+        return re.compile(pattern, flags)
+    except re.error as error:
+        report(f"/{pattern}/ is no regular expression of Python: {error}", "correct it in the steps of the test", [])
+
+
 def matches(expected: str, actual: str) -> bool:
     if is_pattern(expected):
-        return re.search(expected[1:-1], actual) is not None
+        return compiled(expected[1:-1]).search(actual) is not None
     return actual.strip() == expected.strip()
 
 
 def expectation(text: str) -> re.Pattern[str]:
-    return re.compile(text[1:-1], re.MULTILINE) if is_pattern(text) else re.compile(re.escape(text))
-
-
-def report(message: str, hint: str, details: list[str]) -> NoReturn:
-    print("::strata-error:: " + json.dumps({"message": message, "hint": hint, "details": details}), flush=True)
-    sys.exit(1)
+    return compiled(text[1:-1], re.MULTILINE) if is_pattern(text) else re.compile(re.escape(text))
 
 
 class Console:

@@ -41,7 +41,8 @@ merge() {
 	if [ $? -ne 0 ] || [ ! -e "$release/extension-release.$name" ]; then
 		# why it passes over an extension, it tells with debugging only
 		echo "$said"
-		SYSTEMD_LOG_LEVEL=debug "$tool" refresh 2>&1 | grep -iE "extension|suitable|verity|signature|version|level|architecture|key" | grep -vxF -e "$said"
+		SYSTEMD_LOG_LEVEL=debug "$tool" refresh 2>&1 | grep -E "^Extension|^No suitable|extension-release|[Ss]ignature|[Rr]oot hash|key not available|[Ff]ailed" |
+			grep -vxF -e "$said" | grep -vE ' matches |Failed to unmount|: Success$'
 		exit 1
 	fi
 	echo "$said"
