@@ -5,6 +5,7 @@ import { kernelSchema } from './kernel.js';
 import { layerSchema } from './layer.js';
 import { prefixSchema } from './prefix.js';
 import { repositorySchema } from './repository.js';
+import { sysextSchema } from './sysext.js';
 
 /** The schemas of all definitions, by kind: the kind is the file's name without `.yaml`. */
 export const schemas = {
@@ -14,6 +15,7 @@ export const schemas = {
   kernel: kernelSchema,
   initramfs: initramfsSchema,
   image: imageSchema,
+  sysext: sysextSchema,
 } as const;
 
 /** What a project is. */
@@ -31,10 +33,18 @@ export type KernelDefinition = z.output<typeof kernelSchema> & { readonly kind: 
 export type InitramfsDefinition = z.output<typeof initramfsSchema> & { readonly kind: 'initramfs' };
 /** The content of an `image.yaml`. */
 export type ImageDefinition = z.output<typeof imageSchema> & { readonly kind: 'image' };
+/** The content of a `sysext.yaml`. */
+export type SysextDefinition = z.output<typeof sysextSchema> & { readonly kind: 'sysext' };
 
 /** A definition that was read and found good. */
 export type Definition =
-  RepositoryDefinition | LayerDefinition | PrefixDefinition | KernelDefinition | InitramfsDefinition | ImageDefinition;
+  | RepositoryDefinition
+  | LayerDefinition
+  | PrefixDefinition
+  | KernelDefinition
+  | InitramfsDefinition
+  | ImageDefinition
+  | SysextDefinition;
 
 /** All kinds. */
 export const kinds = Object.keys(schemas) as Kind[];

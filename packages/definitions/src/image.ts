@@ -30,6 +30,17 @@ export const stepSchema = z.union([
   z.strictObject({ send: z.string().describe('Text to type') }),
 ]);
 
+/** How a file system that can only be read is compressed. */
+export const compressionSchema = z.strictObject({
+  algorithm: z.enum(['zstd', 'gzip', 'xz', 'lz4']).default('zstd').describe('Algorithm'),
+  level: z.int().min(1).max(22).optional().describe('Level. Default: 3 for zstd'),
+  blockSize: z
+    .string()
+    .regex(/^(4|8|16|32|64|128|256|512)K$|^1M$/)
+    .optional()
+    .describe('Block size, 4K to 1M'),
+});
+
 /** `image.yaml`: a bootable image. */
 export const imageSchema = z.strictObject({
   ...commonFields,
@@ -37,18 +48,7 @@ export const imageSchema = z.strictObject({
   layers: z.array(projectName).min(1).describe('Layers; their parents come with them'),
   kernel: projectName.optional().describe('Project of the kernel'),
   initramfs: projectName.optional().describe('Project of the initramfs'),
-  compression: z
-    .strictObject({
-      algorithm: z.enum(['zstd', 'gzip', 'xz', 'lz4']).default('zstd').describe('Algorithm'),
-      level: z.int().min(1).max(22).optional().describe('Level. Default: 3 for zstd'),
-      blockSize: z
-        .string()
-        .regex(/^(4|8|16|32|64|128|256|512)K$|^1M$/)
-        .optional()
-        .describe('Block size, 4K to 1M'),
-    })
-    .default({ algorithm: 'zstd', level: 3 })
-    .describe('Compression of the squashfs'),
+  compression: compressionSchema.default({ algorithm: 'zstd', level: 3 }).describe('Compression of the squashfs'),
   exclude: z.array(pathInside).optional().describe('Globs of what the image does not hold'),
   kernelCommandLine: z
     .array(z.string())

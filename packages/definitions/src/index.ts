@@ -10,6 +10,7 @@ export {
   type LayerDefinition,
   type PrefixDefinition,
   type RepositoryDefinition,
+  type SysextDefinition,
 } from './definition.js';
 export { parseBytes, seconds } from './common.js';
 export { boards, configurationFolders, prefixRepositories, type Board, type PrefixRepository } from './prefix.js';

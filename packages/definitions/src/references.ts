@@ -1,4 +1,4 @@
-import type { Definition, Kind } from './definition.js';
+import type { Definition, Kind, SysextDefinition } from './definition.js';
 import type { FieldPath } from './loader.js';
 
 /** A place of a definition that names another project. */
@@ -11,10 +11,35 @@ export interface Reference {
   readonly target?: string;
 }
 
+type Add = (project: string | undefined, kind: Kind | undefined, path: FieldPath, target?: string) => void;
+
+function addTask(source: string | { readonly task: string }, path: FieldPath, add: Add): void {
+  if (typeof source !== 'string') {
+    const [project = '', ...target] = source.task.split(':');
+    add(project, undefined, path, target.join(':'));
+  }
+}
+
+function sysextReferences({ from, base, test }: SysextDefinition, add: Add): void {
+  if ('tree' in from) {
+    addTask(from.tree, ['from', 'tree', 'task'], add);
+  } else if ('prefix' in from) {
+    add(from.prefix, 'prefix', ['from', 'prefix']);
+  } else {
+    from.layers.forEach((name, index) => {
+      add(name, 'layer', ['from', 'layers', index]);
+    });
+  }
+  add(base, 'layer', ['base']);
+  test?.on.forEach((name, index) => {
+    add(name, 'image', ['test', 'on', index]);
+  });
+}
+
 /** Every reference of a definition to another project. */
 export function references(definition: Definition): Reference[] {
   const found: Reference[] = [];
-  const add = (project: string | undefined, kind: Kind | undefined, path: FieldPath, target?: string): void => {
+  const add: Add = (project, kind, path, target) => {
     if (project !== undefined) {
       found.push({ project, kind, path, ...(target === undefined ? {} : { target }) });
     }
@@ -32,10 +57,7 @@ export function references(definition: Definition): Reference[] {
         add(name, 'repository', ['repositories', index]);
       });
       definition.trees?.forEach(({ source }, index) => {
-        if (typeof source !== 'string') {
-          const [project = '', ...target] = source.task.split(':');
-          add(project, undefined, ['trees', index, 'source', 'task'], target.join(':'));
-        }
+        addTask(source, ['trees', index, 'source', 'task'], add);
       });
       break;
     case 'prefix':
@@ -58,6 +80,9 @@ export function references(definition: Definition): Reference[] {
       add(definition.kernel, 'kernel', ['kernel']);
       add(definition.initramfs, 'initramfs', ['initramfs']);
       add(definition.vm.toolchain, 'layer', ['vm', 'toolchain']);
+      break;
+    case 'sysext':
+      sysextReferences(definition, add);
       break;
     case 'kernel':
       break;

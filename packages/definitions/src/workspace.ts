@@ -52,6 +52,7 @@ export function checkWorkspace(
   for (const placed of definitions) {
     checkReferences(placed, byName, others, othersUnknown, report);
     checkLayers(placed, byName, report);
+    checkSysext(placed, byName, report);
     checkPrefixes(placed, definitions, report);
     for (const other of definitions) {
       if (other !== placed && other.root === placed.root) {
@@ -202,4 +203,35 @@ function checkPrefixes(placed: PlacedDefinition, definitions: readonly PlacedDef
       );
     }
   }
+}
+
+function checkSysext(placed: PlacedDefinition, byName: ReadonlyMap<string, PlacedDefinition>, report: Report): void {
+  const { definition } = placed;
+  if (definition.kind !== 'sysext') {
+    return;
+  }
+  const { from, architecture, test } = definition;
+  const prefix = 'prefix' in from ? byName.get(from.prefix) : undefined;
+  if (prefix?.definition.kind === 'prefix') {
+    const wanted = prefix.definition.board === 'arm64-usr' ? 'arm64' : 'x86-64';
+    if (architecture !== wanted) {
+      report(
+        placed,
+        ['architecture'],
+        `the extension is for ${architecture}, and ${prefix.name} for the board ${prefix.definition.board}`,
+        `write \`architecture: ${wanted}\`, or name another prefix`,
+      );
+    }
+  }
+  test?.on.forEach((name, index) => {
+    const image = byName.get(name)?.definition;
+    if (image?.kind === 'image' && (image.kernel === undefined || image.initramfs === undefined)) {
+      report(
+        placed,
+        ['test', 'on', index],
+        `${name} cannot be booted: it has no kernel or no initramfs`,
+        `name them under \`kernel:\` and \`initramfs:\` of ${name}`,
+      );
+    }
+  });
 }

@@ -26,7 +26,7 @@ def fail(message: str, hint: str, details: list[str] | None = None) -> NoReturn:
     sys.exit(1)
 
 
-def squashfs_command(compression: dict) -> list[str]:
+def squashfs_command(compression: dict, output: str) -> list[str]:
     extra = ",".join(compression["extra"])
     return [
         "tar2sqfs",
@@ -38,7 +38,7 @@ def squashfs_command(compression: dict) -> list[str]:
         *["--block-size", compression["blockSize"]],
         *["--num-jobs", str(os.cpu_count() or 1)],
         *["--defaults", f"mtime={pack.EPOCH}"],
-        OUTPUT,
+        output,
     ]
 
 
@@ -71,12 +71,16 @@ def write_devices(devices: list[dict], target: IO[bytes]) -> None:
         target.write(info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape"))
 
 
-def write_squashfs(entries: list[pack.Entry], spec: dict) -> None:
-    """Python orders and chooses the files, and the toolchain's tar, several times as fast, reads them."""
+def write_names(entries: list[pack.Entry]) -> None:
     with open(NAMES, "wb") as names:
         names.write(b"".join(os.fsencode(entry.path) + b"\0" for entry in entries))
+
+
+def write_squashfs(entries: list[pack.Entry], spec: dict, output: str = OUTPUT) -> None:
+    """Python orders and chooses the files, and the toolchain's tar, several times as fast, reads them."""
+    write_names(entries)
     try:
-        process = subprocess.Popen(squashfs_command(spec["compression"]), stdin=subprocess.PIPE)
+        process = subprocess.Popen(squashfs_command(spec["compression"], output), stdin=subprocess.PIPE)
     except FileNotFoundError:
         fail("tar2sqfs is missing in the toolchain", "add the Debian package squashfs-tools-ng to the toolchain's packages")
     assert process.stdin is not None
@@ -185,4 +189,5 @@ def main() -> None:
         file.write("\n")
 
 
-main()
+if __name__ == "__main__":
+    main()

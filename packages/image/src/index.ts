@@ -46,5 +46,7 @@ export { initramfsAction, type InitramfsParameters } from './initramfs.js';
 export { parseKernelDescription, prebuiltKernelAction, sourceKernelAction, type KernelDescription } from './kernel.js';
 export { formatBytes, formatSizeReport, parseSizeReport, type SizeReport } from './size-report.js';
 export { squashfsAction, squashfsMediaType, type SquashfsCompression, type SquashfsParameters } from './squashfs.js';
+export { signatureAction, sysextAction, sysextFiles, type SysextParameters } from './sysext.js';
+export { checksums, transferFiles, versionedName, type Update } from './sysupdate.js';
 export { DebianSourceMirror } from './debian/source-mirror.js';
 export { tarballAction } from './tarball.js';

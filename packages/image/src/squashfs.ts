@@ -27,7 +27,13 @@ export const squashfsMediaType = 'application/vnd.strata.squashfs';
 /** Lowest, highest and default level of what has levels; what a tool takes by itself may be slow (zstd: 15). */
 const levels = { zstd: [1, 22, 3], gzip: [1, 9, 9], xz: [0, 9, 6] } as const;
 
-/** Words for `tar2sqfs --comp-extra`. Throws a {@link UserError} where there is no such level. */
+/** What `squashfs.py` needs to know of a compression. Throws a {@link UserError} where there is no such level. */
+export function squashfsOptions(compression: SquashfsCompression): object {
+  const { algorithm, blockSize = '128K' } = compression;
+  return { algorithm, extra: extraOptions(compression), blockSize };
+}
+
+/** Words for `tar2sqfs --comp-extra`. */
 function extraOptions({ algorithm, level }: SquashfsCompression): string[] {
   if (algorithm === 'lz4') {
     if (level !== undefined) {
@@ -49,11 +55,7 @@ function extraOptions({ algorithm, level }: SquashfsCompression): string[] {
 export function squashfsAction({ label, toolchain, layers, exclude, compression }: SquashfsParameters): Action {
   const spec = {
     exclude,
-    compression: {
-      algorithm: compression.algorithm,
-      extra: extraOptions(compression),
-      blockSize: compression.blockSize ?? '128K',
-    },
+    compression: squashfsOptions(compression),
     devices: devicesOf(layers),
     layers: layers.map((layer) => ({
       diffId: diffIdOf(layer),

@@ -13,6 +13,10 @@ export function dependencies(model: Model, placed: PlacedDefinition): string[] {
     if (definition.kind === 'image') {
       implied.push(model.vmToolchain(placed));
     }
+    if (definition.kind === 'sysext') {
+      // what boots an image boots the extension on it
+      implied.push(...(definition.test?.on ?? []).flatMap((name) => dependencies(model, model.get(name, 'image'))));
+    }
   } catch {
     // where no toolchain is named, the executor says so
   }

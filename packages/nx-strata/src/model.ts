@@ -39,8 +39,13 @@ export const targetNames = [
   'export',
 ] as const;
 
-/** The name of a target. */
-export type TargetName = (typeof targetNames)[number];
+/** The name of a target: `test-IMAGE` tries an extension on one image. */
+export type TargetName = (typeof targetNames)[number] | `test-${string}`;
+
+/** The target that tries an extension on an image. */
+export function testOn(image: string): `test-${string}` {
+  return `test-${image.replace('@', '').replace('/', '-')}`;
+}
 
 /** A task, as Nx names it. */
 export interface TaskName {
@@ -132,7 +137,9 @@ export class Model {
     const own = definition.kind === 'repository' ? undefined : definition.toolchain;
     const parents = definition.kind === 'layer' ? this.inherited(placed, (layer) => layer.toolchain) : undefined;
     const images =
-      definition.kind === 'image' || definition.kind === 'initramfs' ? this.options.vm?.toolchain : undefined;
+      definition.kind === 'image' || definition.kind === 'initramfs' || definition.kind === 'sysext'
+        ? this.options.vm?.toolchain
+        : undefined;
     const name = own ?? parents ?? images ?? this.options.toolchain;
     if (name === undefined) {
       throw new UserError(`${placed.name} has no toolchain`, {

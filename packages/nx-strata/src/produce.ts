@@ -1,5 +1,5 @@
 import type { Kind } from '@strata/definitions';
-import type { TargetName } from './model.js';
+import type { targetNames } from './model.js';
 import type { TaskOutput } from './task-output.js';
 import { bootImage, buildImage, exportImage, testImage } from './tasks/image.js';
 import { buildInitramfs } from './tasks/initramfs.js';
@@ -16,9 +16,12 @@ import {
   testPrefix,
 } from './tasks/prefix.js';
 import { fetchRepository, snapshotRepository } from './tasks/repository.js';
+import { buildSysext, exportSysext, testSysext, testSysextOn } from './tasks/sysext.js';
 import type { Produce, Task } from './tasks.js';
 
-const producers: Record<Kind, Partial<Record<TargetName, Produce>>> = {
+type Targets = Partial<Record<(typeof targetNames)[number], Produce>>;
+
+const producers: Record<Kind, Targets> = {
   repository: { fetch: fetchRepository, snapshot: snapshotRepository },
   layer: {
     origin: fetchOrigin,
@@ -40,12 +43,15 @@ const producers: Record<Kind, Partial<Record<TargetName, Produce>>> = {
   kernel: { fetch: fetchKernel, build: buildKernel },
   initramfs: { build: buildInitramfs },
   image: { build: buildImage, boot: bootImage, test: testImage, export: exportImage },
+  sysext: { build: buildSysext, test: testSysext, export: exportSysext },
 };
 
 /** Makes the output of a task, whatever its project is. */
 export function produce(task: Task): Promise<TaskOutput> {
   const { kind } = task.placed.definition;
-  const make = producers[kind][task.target];
+  const { target } = task;
+  const targets: Partial<Record<string, Produce>> = producers[kind];
+  const make = kind === 'sysext' && target.startsWith('test-') ? testSysextOn : targets[target];
   if (make === undefined) {
     throw new Error(`a ${kind} has no ${task.target}`);
   }

@@ -17,7 +17,12 @@ import { WorkingServices } from './services.js';
 import { Tasks } from './tasks.js';
 
 /** Options of every inferred target. */
-const executorOptionsSchema = z.looseObject({ definition: z.string(), plugin: z.unknown() });
+const executorOptionsSchema = z.looseObject({
+  definition: z.string(),
+  plugin: z.unknown(),
+  /** The target, where that is another than the executor's own. */
+  target: z.templateLiteral(['test-', z.string()]).optional(),
+});
 
 /** The plugin's options, checked. Throws a {@link UserError} where nx.json has others than there are. */
 function parsePluginOptions(options: unknown): PluginOptions {
@@ -95,7 +100,7 @@ function abortSignal(): AbortSignal {
 
 /** Runs a target of one of Strata's projects, as Nx asks for it. */
 export async function runExecutor(
-  target: TargetName,
+  executor: TargetName,
   rawOptions: unknown,
   context: ExecutorContext,
 ): Promise<{ success: boolean }> {
@@ -107,7 +112,7 @@ export async function runExecutor(
   });
   let task: FailedTask | undefined;
   try {
-    const { plugin, definition } = executorOptionsSchema.parse(rawOptions);
+    const { plugin, definition, target = executor } = executorOptionsSchema.parse(rawOptions);
     const options = parsePluginOptions(plugin);
     const { projects } = context.projectsConfigurations;
     const roots = new Map(Object.entries(projects).map(([name, { root }]) => [name, root]));

@@ -33,7 +33,16 @@ const descriptions: Record<Kind, Partial<Record<TargetName, string>>> = {
     test: 'Boot the image in QEMU and go through its test',
     export: "Copy the image's files into dist/",
   },
+  sysext: {
+    build: 'Pack the extension',
+    test: 'Try the extension on each of its images',
+    export: "Copy the extension's files into dist/, with what an update server needs",
+  },
 };
+
+function describe(kind: Kind, target: TargetName): string {
+  return descriptions[kind][target] ?? target.replace(/^test-/, 'Try the extension on ');
+}
 
 /** Where a task leaves what Nx caches: a small JSON file that names its artifacts. */
 export function outputFile(root: string, target: TargetName): string {
@@ -51,9 +60,16 @@ function modesInput(tree: string): InputDefinition {
   return { runtime: `find ${shellWord(tree)} ${links} -o ${executables} | LC_ALL=C sort` };
 }
 
-function nxInputs({ files, trees, tasks, foreign }: TaskInputs): InputDefinition[] {
+/** What of a secret Nx may know. */
+function secretInput(secret: string): InputDefinition {
+  const path = secret.startsWith('~/') ? `"$HOME"/${shellWord(secret.slice(2))}` : shellWord(secret);
+  return { runtime: `sha256sum < ${path} 2> /dev/null || true` };
+}
+
+function nxInputs({ files, secrets, trees, tasks, foreign }: TaskInputs): InputDefinition[] {
   return [
     ...files.map((file) => ({ fileset: `{workspaceRoot}/${file}` })),
+    ...secrets.map(secretInput),
     ...trees.flatMap((tree): InputDefinition[] => [{ fileset: `{workspaceRoot}/${tree}/**/*` }, modesInput(tree)]),
     ...(tasks.length > 0 ? [{ dependentTasksOutputFiles: '**/strata/*.json' }] : []),
     ...(foreign.length > 0 ? [{ dependentTasksOutputFiles: '**/*' }] : []),
@@ -70,18 +86,19 @@ function targetConfiguration(
   names: ReadonlyMap<string, string> = new Map(),
 ): TargetConfiguration {
   const cached = target !== 'boot' && target !== 'export';
+  const isCell = target.startsWith('test-');
   const tasks = inputs?.tasks.map((task) => ({ ...task, project: names.get(task.project) ?? task.project }));
   const dependsOn = [...(tasks ?? []), ...(inputs?.foreign ?? [])];
   return {
-    executor: `nx-strata:${target}`,
+    executor: `nx-strata:${isCell ? 'test' : target}`,
     // constant but for the digest: Nx's hash of every target covers the options of all
-    options: { definition: placed.file, plugin: options ?? {}, strata: codeDigest() },
+    options: { definition: placed.file, plugin: options ?? {}, strata: codeDigest(), ...(isCell ? { target } : {}) },
     ...(target === 'boot' ? { continuous: true } : {}),
     cache: cached,
     ...(inputs === undefined ? {} : { inputs: nxInputs(inputs) }),
     ...(cached ? { outputs: [`{workspaceRoot}/${outputFile(placed.root, target)}`] } : {}),
     dependsOn: dependsOn.map(({ project, target: name }) => ({ projects: [project], target: name })),
-    metadata: { technologies: ['strata'], description: descriptions[kind][target] ?? target },
+    metadata: { technologies: ['strata'], description: describe(kind, target) },
   };
 }
 
@@ -94,7 +111,7 @@ function project(
   return {
     name: placed.name,
     root: placed.root,
-    projectType: kind === 'image' ? 'application' : 'library',
+    projectType: kind === 'image' || kind === 'sysext' ? 'application' : 'library',
     tags: ['strata', `strata:${kind}`, ...(extra.tags ?? [])],
     metadata: {
       technologies: ['strata', kind],
@@ -140,6 +157,7 @@ const allTargets: Record<Kind, readonly TargetName[]> = {
   kernel: ['fetch', 'build'],
   initramfs: ['build'],
   image: ['build', 'boot', 'test', 'export'],
+  sysext: ['build', 'test', 'export'],
 };
 
 /** The project of a broken definition: it keeps its targets, and they say what is wrong. */
@@ -148,7 +166,7 @@ export function inferBrokenProject(
   kind: Kind,
   options: unknown,
 ): ProjectConfiguration {
-  const none: TaskInputs = { files: [placed.file], trees: [], tasks: [], foreign: [] };
+  const none: TaskInputs = { files: [placed.file], secrets: [], trees: [], tasks: [], foreign: [] };
   const targets = Object.fromEntries(
     allTargets[kind].map((target) => [
       target,

@@ -7,8 +7,9 @@ import {
   type LayerDefinition,
   type PlacedDefinition,
   type PrefixDefinition,
+  type SysextDefinition,
 } from '@strata/definitions';
-import type { ForeignTask, Model, TargetName, TaskName } from './model.js';
+import { testOn, type ForeignTask, type Model, type TargetName, type TaskName } from './model.js';
 
 /**
  * What a task depends on. Nx's `inputs` and `dependsOn` are made from this list, and the tasks get at files and at other
@@ -17,6 +18,11 @@ import type { ForeignTask, Model, TargetName, TaskName } from './model.js';
 export interface TaskInputs {
   /** Files, relative to the workspace. */
   readonly files: readonly string[];
+  /**
+   * Files of which nothing but their digest may be kept: relative to the workspace, absolute, or `~/…`. They are bound where
+   * they are used, and never copied.
+   */
+  readonly secrets: readonly string[];
   /** Folders with all that is in them, relative to the workspace. */
   readonly trees: readonly string[];
   /** Tasks whose output files are read. */
@@ -53,7 +59,19 @@ export function targetsOf(model: Model, placed: PlacedDefinition): TargetName[] 
         ...(definition.test === undefined ? [] : (['test'] as const)),
         'export',
       ];
+    case 'sysext':
+      return [
+        'build',
+        ...(definition.test === undefined ? [] : [...definition.test.on.map(testOn), 'test' as const]),
+        'export',
+      ];
   }
+}
+
+/** A task as a definition names it: `project:target`. */
+export function foreignTask(name: string): ForeignTask {
+  const [project = '', ...target] = name.split(':');
+  return { project, target: target.join(':') };
 }
 
 /** The lock file of a layer that is bootstrapped. */
@@ -154,13 +172,7 @@ function layerInputs(model: Model, placed: PlacedDefinition, target: TargetName)
       return {
         files: [...lock, ...(definition.scripts ?? []).map((script) => join(placed.root, script))],
         trees: trees.flatMap(({ source }) => (typeof source === 'string' ? [join(placed.root, source)] : [])),
-        foreign: trees.flatMap(({ source }) => {
-          if (typeof source === 'string') {
-            return [];
-          }
-          const [project = '', ...rest] = source.task.split(':');
-          return [{ project, target: rest.join(':') }];
-        }),
+        foreign: trees.flatMap(({ source }) => (typeof source === 'string' ? [] : [foreignTask(source.task)])),
         tasks: [
           ...(typeof from === 'object' ? [own(model.originTarget(placed))] : []),
           ...(hasPackages ? [own('merge')] : []),
@@ -230,6 +242,46 @@ function imageInputs(model: Model, placed: PlacedDefinition, target: TargetName)
   };
 }
 
+/** Where a secret of a project lies, for {@link TaskInputs.secrets}. */
+export function secretPath(root: string, path: string): string {
+  return path.startsWith('/') || path.startsWith('~/') ? path : join(root, path);
+}
+
+function sysextInputs(model: Model, placed: PlacedDefinition, target: TargetName): Partial<TaskInputs> {
+  const { from, base, verity, test } = placed.definition as SysextDefinition;
+  const built = (project: string): TaskName => ({ project, target: 'build' });
+  const signed = typeof verity === 'object' ? verity : undefined;
+  const certificate = signed === undefined ? [] : [join(placed.root, signed.certificate)];
+  if (target === 'build') {
+    return {
+      files: certificate,
+      secrets: signed === undefined ? [] : [secretPath(placed.root, signed.key)],
+      ...('tree' in from
+        ? typeof from.tree === 'string'
+          ? { trees: [join(placed.root, from.tree)] }
+          : { foreign: [foreignTask(from.tree.task)] }
+        : {}),
+      tasks: [
+        ...('layers' in from ? from.layers.map(built) : 'prefix' in from ? [built(from.prefix)] : []),
+        ...(base === undefined ? [] : [built(base)]),
+        built(model.toolchain(placed)),
+      ],
+    };
+  }
+  const on = test?.on.find((name) => testOn(name) === target);
+  if (on !== undefined) {
+    const image = model.get(on, 'image');
+    return {
+      // how the image boots is in its definition
+      files: [image.file, ...certificate],
+      tasks: [built(placed.name), ...(imageInputs(model, image, 'boot').tasks ?? [])],
+    };
+  }
+  return target === 'test'
+    ? { tasks: (test?.on ?? []).map((name): TaskName => ({ project: placed.name, target: testOn(name) })) }
+    : { tasks: [built(placed.name)] };
+}
+
 /** Lists what a task depends on. Throws a UserError where the definitions do not say it. */
 export function taskInputs(model: Model, placed: PlacedDefinition, target: TargetName): TaskInputs {
   const part = (): Partial<TaskInputs> => {
@@ -256,11 +308,14 @@ export function taskInputs(model: Model, placed: PlacedDefinition, target: Targe
         };
       case 'image':
         return imageInputs(model, placed, target);
+      case 'sysext':
+        return sysextInputs(model, placed, target);
     }
   };
-  const { files = [], trees = [], tasks = [], foreign = [] } = part();
+  const { files = [], secrets = [], trees = [], tasks = [], foreign = [] } = part();
   return {
     files: [...new Set([placed.file, ...files])],
+    secrets,
     trees: [...new Set(trees)],
     tasks: tasks.filter(
       (task, index) =>

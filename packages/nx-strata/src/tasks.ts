@@ -1,6 +1,6 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
+import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
+import { availableParallelism, homedir } from 'node:os';
+import { join, resolve } from 'node:path';
 import type { ProjectGraphProjectNode } from '@nx/devkit';
 import { suggest, UserError, type PlacedDefinition } from '@strata/definitions';
 import {
@@ -297,6 +297,26 @@ export class Task {
         hint: file.endsWith('.lock.yaml')
           ? `write it: npx strata update ${this.placed.name}`
           : 'make it, or correct its name',
+      });
+    }
+    return path;
+  }
+
+  /** A secret that was declared: a path as in {@link TaskInputs.secrets}. */
+  secret(secret: string): AbsolutePath {
+    if (!this.inputs.secrets.includes(secret)) {
+      throw new Error(`${this.label} does not declare the secret ${secret}`);
+    }
+    const path = secret.startsWith('~/')
+      ? absolutePath(join(homedir(), secret.slice(2)))
+      : absolutePath(resolve(this.environment.workspaceRoot, secret));
+    try {
+      accessSync(path, constants.R_OK);
+    } catch (cause) {
+      throw new UserError(`${secret} is not there, or you may not read it`, {
+        place: this.placed.place(['verity']),
+        hint: 'correct its path in the definition, or put it there',
+        cause,
       });
     }
     return path;

@@ -10,37 +10,47 @@ import re
 import select
 import subprocess
 import sys
+import tarfile
 import time
 from typing import NoReturn
 
 SHOWN = 25
+PARCEL = "/strata/in/parcel"
 # the kernel's last words, or those of the init of an initramfs of ours
 FATAL = re.compile(r"Kernel panic - not syncing.*|^strata: error: .*", re.MULTILINE)
 FATAL_GRACE = 0.5
-ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[A-Za-z]|[()][A-Z0-9]|[=>78])|\r|\x00|\x07")
-HALF_ESCAPE = re.compile(r"\x1b(?:\[[0-9;?]*|[()])?$")
+# control sequences (ECMA-48): CSI, OSC, and those of two characters
+ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[()][A-Z0-9]|[=>78])|\r|\x00|\x07")
+HALF_ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*|\][^\x07\x1b]*\x1b?|[()])?$")
 KERNEL_LINE = re.compile(r"\[ *\d+\.\d{6}\]")
 # a line that is typed: line editors of small shells take 1,023 bytes, and each is echoed by an emulated processor
 TYPED = 400
+
+
+def report(message: str, hint: str, details: list[str]) -> NoReturn:
+    print("::strata-error:: " + json.dumps({"message": message, "hint": hint, "details": details}), flush=True)
+    sys.exit(1)
 
 
 def is_pattern(text: str) -> bool:
     return len(text) > 2 and text.startswith("/") and text.endswith("/")
 
 
+def compiled(pattern: str, flags: int = 0) -> re.Pattern[str]:
+    try:
+        return re.compile(pattern, flags)
+    except re.error as error:
+        report(f"/{pattern}/ is no regular expression of Python: {error}", "correct it in the steps of the test", [])
+
+
 def matches(expected: str, actual: str) -> bool:
     if is_pattern(expected):
-        return re.search(expected[1:-1], actual) is not None
+        return compiled(expected[1:-1]).search(actual) is not None
     return actual.strip() == expected.strip()
 
 
 def expectation(text: str) -> re.Pattern[str]:
-    return re.compile(text[1:-1], re.MULTILINE) if is_pattern(text) else re.compile(re.escape(text))
-
-
-def report(message: str, hint: str, details: list[str]) -> NoReturn:
-    print("::strata-error:: " + json.dumps({"message": message, "hint": hint, "details": details}), flush=True)
-    sys.exit(1)
+    return compiled(text[1:-1], re.MULTILINE) if is_pattern(text) else re.compile(re.escape(text))
 
 
 class Console:
@@ -186,15 +196,30 @@ def do_step(console: Console, number: int, step: dict) -> None:
         console.type(step["send"])
     else:
         output, status = console.run(number, step["run"])
+        if status != step.get("status", 0) and "refusal" in step:
+            console.process.kill()
+            lines = [line for line in output.split("\n") if line.strip()]
+            report(step["refusal"]["message"], step["refusal"]["hint"], lines[-SHOWN:])
         if status != step.get("status", 0):
             console.fail(f"the exit status is {status}, not {step.get('status', 0)}")
         if "output" in step and not matches(step["output"], output):
             console.fail(f"it printed {output!r}, not {step['output']!r}")
 
 
+def write_parcel(path: str) -> None:
+    with tarfile.open(path, "w") as archive:
+        for name in sorted(os.listdir(PARCEL)):
+            info = archive.gettarinfo(f"{PARCEL}/{name}", name)
+            info.mode, info.uid, info.gid, info.uname, info.gname = 0o644, 0, 0, "", ""
+            with open(f"{PARCEL}/{name}", "rb") as content:
+                archive.addfile(info, content)
+
+
 def main() -> None:
     with open("/strata/in/spec.json", encoding="utf-8") as file:
         spec = json.load(file)
+    if "parcel" in spec:
+        write_parcel(spec["parcel"])
     accelerator = os.environ["STRATA_ACCELERATOR"]
     command = [word.replace("@accelerator@", accelerator) for word in spec["command"]]
     try:
@@ -204,8 +229,9 @@ def main() -> None:
     console = Console(process, spec["timeout"])
     steps = spec["steps"]
     for number, step in enumerate(steps, 1):
-        what = step.get("expect") or step.get("run") or step.get("send")
-        console.step = f"step {number} ({next(iter(step))}: {what})"
+        kind = next(name for name in ("expect", "run", "send") if name in step)
+        what = step.get("title", step[kind])
+        console.step = f"step {number} ({kind}: {what})"
         progress = {"phase": "boot test", "subject": what, "done": number - 1, "total": len(steps), "unit": "steps"}
         print("::strata:: " + json.dumps(progress), flush=True)
         do_step(console, number, step)

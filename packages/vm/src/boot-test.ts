@@ -8,7 +8,15 @@ import { guestScript } from './scripts.js';
 /** One thing that a boot test does. */
 export type Step =
   | { readonly expect: string }
-  | { readonly run: string; readonly output?: string | undefined; readonly status?: number | undefined }
+  | {
+      readonly run: string;
+      readonly output?: string | undefined;
+      readonly status?: number | undefined;
+      /** What it is called in messages. Default: the command. */
+      readonly title?: string;
+      /** What another status means: said with what the command printed, instead of the console's last lines. */
+      readonly refusal?: { readonly message: string; readonly hint: string };
+    }
   | { readonly send: string };
 
 /** What is booted. */
@@ -29,6 +37,8 @@ export interface BootTestParameters {
   readonly files: BootFiles;
   readonly timeoutSeconds: number;
   readonly steps: readonly Step[];
+  /** Files that the machine gets, by their names: a tar on its second disk, `/dev/vdb`. */
+  readonly parcel?: readonly Input[];
   /** Does not reach the result, and so is not in the key. */
   readonly acceleration: Acceleration;
 }
@@ -65,16 +75,19 @@ export function parseBootTestResult(text: string): BootTestResult {
 
 /** The action that boots a machine and goes through the steps of a test; it fails where a step does. */
 export function bootTestAction(parameters: BootTestParameters): Action {
-  const { label, toolchain, files, timeoutSeconds, steps, acceleration } = parameters;
+  const { label, toolchain, files, timeoutSeconds, steps, parcel, acceleration } = parameters;
   const { inputs, paths } = bootInputs(files);
-  const command = qemuCommandLine({ ...files, ...paths, accelerator: '@accelerator@' });
+  const tar = parcel === undefined ? undefined : '/strata/tmp/parcel.tar';
+  const command = qemuCommandLine({ ...files, ...paths, parcel: tar, accelerator: '@accelerator@' });
+  const spec = { command, timeout: timeoutSeconds, steps, ...(tar === undefined ? {} : { parcel: tar }) };
   return {
     label,
     toolchain,
     inputs: [
       guestScript('boot_test.py'),
-      { kind: 'text', name: 'spec.json', text: JSON.stringify({ command, timeout: timeoutSeconds, steps }) },
+      { kind: 'text', name: 'spec.json', text: JSON.stringify(spec) },
       ...inputs,
+      ...(parcel ?? []).map((input): Input => ({ ...input, name: `parcel/${input.name}` })),
     ],
     argv: ['python3', '-B', '/strata/in/bin/boot_test.py'],
     hints: { STRATA_ACCELERATOR: acceleration.accelerator },

@@ -8,4 +8,5 @@ export {
   type BootTestResult,
   type Step,
 } from './boot-test.js';
+export { extensionTestAction, type ExtensionTestParameters, type TriedExtension } from './extension-test.js';
 export { qemuCommandLine, type Machine } from './qemu.js';

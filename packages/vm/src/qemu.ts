@@ -5,6 +5,8 @@ export interface Machine {
   readonly initramfs?: string | undefined;
   /** A squashfs, which the machine sees as `/dev/vda`. */
   readonly disk?: string | undefined;
+  /** Another file, which the machine sees as `/dev/vdb` and can only read. */
+  readonly parcel?: string | undefined;
   /** Words for the kernel, besides those for the console. */
   readonly commandLine: readonly string[];
   /** As QEMU takes it: `256M`. */
@@ -22,7 +24,7 @@ export interface Machine {
  */
 export function qemuCommandLine(machine: Machine): string[] {
   const words = ['console=ttyS0', 'panic=-1', ...machine.commandLine];
-  const { disk } = machine;
+  const { disk, parcel } = machine;
   const interactive = machine.interactive === true;
   return [
     'qemu-system-x86_64',
@@ -31,8 +33,8 @@ export function qemuCommandLine(machine: Machine): string[] {
     ...['-accel', machine.accelerator],
     ...['-smp', String(machine.cpus)],
     ...['-m', machine.memory],
-    ...(disk === undefined ? [] : ['-device', 'virtio-blk-pci,drive=root']),
-    ...(disk === undefined ? [] : ['-drive', `file=${escaped(disk)},format=raw,if=none,id=root,readonly=on`]),
+    ...(disk === undefined ? [] : driveWords('root', disk)),
+    ...(parcel === undefined ? [] : driveWords('parcel', parcel)),
     ...['-display', 'none'],
     ...['-nic', 'none'],
     ...['-chardev', `stdio,id=console,mux=${interactive ? 'on' : 'off'},signal=off`],
@@ -44,6 +46,13 @@ export function qemuCommandLine(machine: Machine): string[] {
     '-no-reboot',
     '-nodefaults',
     '-no-user-config',
+  ];
+}
+
+function driveWords(id: string, file: string): string[] {
+  return [
+    ...['-device', `virtio-blk-pci,drive=${id}`],
+    ...['-drive', `file=${escaped(file)},format=raw,if=none,id=${id},readonly=on`],
   ];
 }
 

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
-import { seconds, UserError, type ImageDefinition } from '@strata/definitions';
+import { seconds, UserError, type ImageDefinition, type PlacedDefinition } from '@strata/definitions';
 import { absolutePath } from '@strata/fingerprint';
 import { exportFiles, formatSizeReport, parseKernelDescription, parseSizeReport, squashfsAction } from '@strata/image';
-import { diffIdOf, type LayerDescriptor } from '@strata/sandbox';
+import { diffIdOf, type Action, type LayerDescriptor, type LayerStack } from '@strata/sandbox';
 import type { Descriptor } from '@strata/store';
 import {
   bootInteractive,
@@ -21,17 +21,23 @@ function definitionOf(task: Task): ImageDefinition {
   return task.placed.definition as ImageDefinition;
 }
 
-/** Packs the merged layers of an image, and reports sizes. */
-export async function buildImage(task: Task): Promise<TaskOutput> {
-  const { layers, exclude = [], compression } = definitionOf(task);
+/** The layers of several projects as one stack, each once. */
+export async function mergedStack(task: Task, projects: readonly string[]): Promise<LayerDescriptor[]> {
   const stack: LayerDescriptor[] = [];
-  for (const name of layers) {
+  for (const name of projects) {
     for (const layer of await task.stack(name)) {
       if (!stack.some((other) => diffIdOf(other) === diffIdOf(layer))) {
         stack.push(layer);
       }
     }
   }
+  return stack;
+}
+
+/** Packs the merged layers of an image, and reports sizes. */
+export async function buildImage(task: Task): Promise<TaskOutput> {
+  const { layers, exclude = [], compression } = definitionOf(task);
+  const stack = await mergedStack(task, layers);
   const before = await reportOf(
     task,
     readTaskOutput(join(task.environment.workspaceRoot, outputFile(task.placed.root, 'build'))),
@@ -61,41 +67,54 @@ async function reportOf(
   }
 }
 
-async function machineFiles(task: Task): Promise<BootFiles> {
-  const { compression, kernel, initramfs, kernelCommandLine, vm } = definitionOf(task);
+/** What a task boots an image with: its own project's, where it names no other. */
+export async function machineFiles(task: Task, image: PlacedDefinition = task.placed): Promise<BootFiles> {
+  const { compression, kernel, initramfs, kernelCommandLine, vm } = image.definition as ImageDefinition;
   if (kernel === undefined || initramfs === undefined) {
-    throw new Error(`${task.placed.name} has no kernel or no initramfs`);
+    throw new Error(`${image.name} has no kernel or no initramfs`);
   }
   const made = (await task.output(kernel, 'build')).outputs;
   const description = await task.services.text(pick(made, 'kernel.json'));
   const squashfs = description === undefined ? undefined : parseKernelDescription(description).squashfs;
   if (squashfs?.includes(compression.algorithm) === false) {
     throw new UserError(`${kernel} cannot read a squashfs compressed with ${compression.algorithm}`, {
-      place: task.placed.place(['compression']),
+      place: image.place(['compression']),
       hint: `choose one of ${squashfs.join(', ')}, or add it to the kernel's config (CONFIG_SQUASHFS_…)`,
     });
   }
   return {
     kernel: pick(made, 'vmlinuz'),
     initramfs: pick((await task.output(initramfs, 'build')).outputs, 'initramfs'),
-    disk: pick((await task.output(task.placed.name, 'build')).outputs, 'root.squashfs'),
+    disk: pick((await task.output(image.name, 'build')).outputs, 'root.squashfs'),
     commandLine: kernelCommandLine,
     memory: vm.memory,
     cpus: vm.cpus,
   };
 }
 
-async function acceleration(task: Task, files: BootFiles): Promise<Acceleration> {
-  const found = await probeAcceleration(
-    task.store,
-    await task.stack(task.model.vmToolchain(task.placed)),
-    files.kernel,
-    task.environment.signal,
-  );
+async function acceleration(task: Task, toolchain: LayerStack, { kernel }: BootFiles): Promise<Acceleration> {
+  const found = await probeAcceleration(task.store, toolchain, kernel, task.environment.signal);
   if (found.notice !== undefined) {
     task.environment.reporter.line(found.notice);
   }
   return found;
+}
+
+/**
+ * Runs a test in a machine, or takes its result from the store. What accelerates the machine is not in the key: a known
+ * result needs no probe for it.
+ */
+export async function runTest<P extends { readonly toolchain: LayerStack; readonly files: BootFiles }>(
+  task: Task,
+  action: (parameters: P & { readonly acceleration: Acceleration }) => Action,
+  parameters: P,
+): Promise<TaskOutput> {
+  const { toolchain, files } = parameters;
+  const known = await task.services.known(action({ ...parameters, acceleration: emulation }), task.client);
+  return {
+    outputs:
+      known ?? (await task.action(action({ ...parameters, acceleration: await acceleration(task, toolchain, files) }))),
+  };
 }
 
 /** Boots an image and goes through its test. */
@@ -104,20 +123,13 @@ export async function testImage(task: Task): Promise<TaskOutput> {
   if (test === undefined) {
     throw new Error(`${task.placed.name} has no test`);
   }
-  const files = await machineFiles(task);
-  const parameters = {
+  return runTest(task, bootTestAction, {
     label: task.label,
     toolchain: await task.stack(task.model.vmToolchain(task.placed)),
-    files,
+    files: await machineFiles(task),
     timeoutSeconds: seconds(test.timeout),
     steps: test.steps,
-  };
-  // what accelerates is not in the key: a known result needs no probe
-  const known = await task.services.known(bootTestAction({ ...parameters, acceleration: emulation }), task.client);
-  return {
-    outputs:
-      known ?? (await task.action(bootTestAction({ ...parameters, acceleration: await acceleration(task, files) }))),
-  };
+  });
 }
 
 /** Boots an image with its console on the terminal. */
@@ -125,7 +137,8 @@ export async function bootImage(task: Task): Promise<TaskOutput> {
   const files = await machineFiles(task);
   task.environment.reporter.line('Ctrl-a x ends the machine.');
   const toolchain = await task.stack(task.model.vmToolchain(task.placed));
-  await bootInteractive(task.store, toolchain, files, await acceleration(task, files), task.environment.signal);
+  const found = await acceleration(task, toolchain, files);
+  await bootInteractive(task.store, toolchain, files, found, task.environment.signal);
   return { outputs: {} };
 }
 

@@ -121,7 +121,10 @@ export async function why({ subject, against }: Question): Promise<Answer[]> {
   const runs = against === undefined ? undefined : importAgainst(records, against);
   const task = `${name.project}:${name.target}`;
   const mine = [...actions.values()].filter(({ action, task: asked }) =>
-    subject === task ? asked === task && action.label.startsWith(`${name.project}:`) : action.label === subject,
+    subject === task
+      ? // an extension's test is the tests on each of its images
+        (asked === task || asked.startsWith(`${task}-`)) && action.label.startsWith(`${name.project}:`)
+      : action.label === subject,
   );
   if (mine.length === 0) {
     throw new UserError(`${subject} runs no action`, { hint: 'fetching and booting are not remembered' });
