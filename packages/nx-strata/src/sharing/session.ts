@@ -41,7 +41,9 @@ function serverOfNx(environment: NodeJS.ProcessEnv, addresses: readonly RemoteAd
 /** One Nx command's use of the remotes: it uploads what the command's tasks leave, and stands before Nx's own cache. */
 export class Session {
   #clock: NodeJS.Timeout | undefined;
-  #draining: Promise<number> = Promise.resolve(0);
+  /** Ends uploads that go on too long after everything else is done. */
+  readonly #ends = new AbortController();
+  #draining: Promise<unknown> | undefined;
 
   private constructor(
     private readonly parts: {
@@ -106,8 +108,11 @@ export class Session {
   }
 
   #look(): void {
-    const { uploader } = this.parts;
-    this.#draining = this.#draining.then(() => uploader.drain()).catch(() => 0);
+    this.#draining ??= this.parts.uploader
+      .drain({ signal: this.#ends.signal })
+      // what failed is tried again in the end, and said then
+      .catch(() => undefined)
+      .finally(() => (this.#draining = undefined));
   }
 
   /** Finishes the uploads, and gives back what a user is to be told. */
@@ -135,21 +140,20 @@ export class Session {
 
   async #finish(say: (line: string) => void): Promise<number> {
     const { uploader } = this.parts;
-    const controller = new AbortController();
     const end = Date.now() + longestWait;
     let last = (await uploader.progress()).bytes;
     const watch = setInterval(() => {
       void uploader.progress().then(({ bytes, left }) => {
         say(`shares ${left} actions with the team's cache, ${formatBytes(bytes)} so far`);
         if (bytes - last < waitBytes || Date.now() > end) {
-          controller.abort();
+          this.#ends.abort();
         }
         last = bytes;
       });
     }, waitWindow);
     try {
       await this.#draining;
-      return await uploader.drainAll({ signal: controller.signal });
+      return await uploader.drainAll({ signal: this.#ends.signal });
     } finally {
       clearInterval(watch);
     }

@@ -294,7 +294,7 @@ export class HttpRemote implements Remote {
       // while a server that has everything puts it on its disk, nothing moves
       const waiting = setInterval(() => {
         if (sent === size) {
-          onBytes(this.#patience.leastRate);
+          onBytes(2 * this.#patience.leastRate);
         }
       }, 1000);
       try {

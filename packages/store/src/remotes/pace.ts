@@ -21,7 +21,7 @@ export const usualPatience: Patience = {
   connect: 3000,
   answer: 10_000,
   window: 15_000,
-  leastRate: 16 * 1024,
+  leastRate: 32 * 1024,
   retries: 3,
   backOff: 200,
 };
