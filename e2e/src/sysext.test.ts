@@ -184,7 +184,7 @@ describe('an extension', () => {
       signatureAction({
         label: 'test:signature',
         toolchain: rig.toolchain,
-        rootHash: outputs['hello.roothash'] as Descriptor,
+        rootHash: outputs['hello.roothash']!,
         key: key(keyFile),
         certificate: key(certificate),
         output: 'hello.roothash.p7s',
@@ -200,7 +200,7 @@ describe('an extension', () => {
         {
           inputs: [
             { kind: 'artifact', name: 'p7s', artifact },
-            { kind: 'artifact', name: 'roothash', artifact: outputs['hello.roothash'] as Descriptor },
+            { kind: 'artifact', name: 'roothash', artifact: outputs['hello.roothash']! },
             { kind: 'file', name: 'crt', path: key(certificate) },
           ],
         },
@@ -252,9 +252,9 @@ describe('an extension', () => {
         toolchain: rig.toolchain,
         system: 'debian-13',
         files: {
-          kernel: kernel['vmlinuz'] as Descriptor,
-          initramfs: built('debian-initramfs')['initramfs'] as Descriptor,
-          disk: image['root.squashfs'] as Descriptor,
+          kernel: kernel['vmlinuz']!,
+          initramfs: built('debian-initramfs')['initramfs']!,
+          disk: image['root.squashfs']!,
           commandLine: [
             'quiet',
             'systemd.condition-needs-update=no',
