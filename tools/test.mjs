@@ -28,7 +28,10 @@ function run(title, command, words, extra = {}) {
 let good = run('lint', 'npm', ['run', '--silent', 'lint']);
 // the tests' actions run in the example's toolchains, which are made here, by this code
 const toolchains = ['toolchain', 'vm-toolchain'];
-const nx = ['nx', 'run-many', '--targets=build', `--projects=${toolchains.join(',')},kernel`, '--outputStyle=stream'];
+// an OS that systemd starts, for the test of extensions
+const others = ['kernel', 'debian-13', 'debian-initramfs'];
+const projects = [...toolchains, ...others].join(',');
+const nx = ['nx', 'run-many', '--targets=build', `--projects=${projects}`, '--outputStyle=stream'];
 good = run('toolchains', 'npx', nx) && good;
 const stacks = toolchains.map((name) => {
   const file = `dist/examples/ram-os/${name}/strata/build.json`;

@@ -85,6 +85,17 @@ const mistakes: Readonly<Record<string, { files: Record<string, string>; project
       'hint: give the definition `name: @shop/named`, or a folder of its own',
     ],
   },
+  'an extension to be tried on what cannot be booted': {
+    files: {
+      'os/no-kernel/image.yaml': 'layers: [good]\n',
+      'os/tried/sysext.yaml': 'from: { layers: [good] }\ntest: { on: [no-kernel] }\n',
+    },
+    project: 'tried',
+    says: [
+      'error: os/tried/sysext.yaml:2: no-kernel cannot be booted: it has no kernel or no initramfs',
+      'hint: name them under `kernel:` and `initramfs:` of no-kernel',
+    ],
+  },
   'a cycle of layers': {
     files: { 'os/a/layer.yaml': 'from: b\n', 'os/b/layer.yaml': 'from: a\n' },
     project: 'a',

@@ -9,7 +9,7 @@ import {
   type LayerDescriptor,
 } from '@strata/sandbox';
 import { initramfsAction, squashfsAction } from '@strata/image';
-import { bootTestAction, emulation, type Step } from '@strata/vm';
+import { bootTestAction, emulation, extensionTestAction, type Step } from '@strata/vm';
 import type { Descriptor, Store } from '@strata/store';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -20,7 +20,7 @@ const script = `
   cd /strata/root
   mkdir -p bin sbin dev proc sys tmp etc run
   cp /usr/bin/busybox bin/busybox
-  for applet in sh echo cat sleep uname true false mount; do ln -s busybox bin/$applet; done
+  for applet in sh echo cat sleep uname true false mount mkdir tar; do ln -s busybox bin/$applet; done
   printf '#!/bin/sh\\necho ready\\nexec /bin/sh -i < /dev/ttyS0 > /dev/ttyS0 2>&1\\n' > sbin/init
   chmod +x sbin/init
   python3 /strata/in/bin/pack.py delta --upper /strata/upper`;
@@ -121,6 +121,26 @@ describe('a boot test', () => {
     const said = await report(test([{ expect: 'ready' }], 60, ['quiet', 'init=/bin/false']));
     expect(said).toContain('Kernel panic');
     expect(spawnSync('pgrep', ['-f', 'qemu-system-x86_64.*init=/bin/false']).status).toBe(1);
+  });
+
+  it('of an extension shows what a system says that refuses it', async () => {
+    const refused = runAction(
+      store,
+      extensionTestAction({
+        label: 'test:extension',
+        toolchain: vm,
+        system: 'tiny',
+        files: { ...machine, commandLine: ['quiet'], memory: '256M', cpus: 1 },
+        timeoutSeconds: 60,
+        logIn: [{ expect: 'ready' }],
+        steps: [],
+        extension: { name: 'jq', type: 'sysext', files: { 'jq.raw': machine.disk }, services: [] },
+        acceleration: emulation,
+      }),
+    );
+    expect(await report(refused)).toBe(
+      'tiny refuses the extension jq\nthe system has no systemd-sysext: it came with systemd 248',
+    );
   });
 
   it('says which step waited when the time is over', async () => {

@@ -6,13 +6,13 @@ import { fileURLToPath } from 'node:url';
 export const repositoryRoot = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
 
 /**
- * Copies the example OS, without its prefixes and what is made of them: those have tests of their own, and their plans
- * would be made anew in each of the others.
+ * Copies the example OS, without its prefixes, what is made of them and what that is tried on: those have tests of their
+ * own, and their plans would be made anew in each of the others.
  */
 export function copyExample(target: string, part = '.'): void {
   const isLeftOut = (folder: string): boolean =>
     ['prefix.yaml', 'sysext.yaml'].some((name) => existsSync(join(folder, name))) ||
-    folder.endsWith('/arm64-toolchain');
+    /\/(arm64-toolchain|debian-[^/]*)$/.test(folder);
   cpSync(join(repositoryRoot, 'examples/ram-os', part), join(target, part), {
     recursive: true,
     filter: (source) => part !== '.' || !isLeftOut(source),

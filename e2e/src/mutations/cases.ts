@@ -33,6 +33,15 @@ const prefixPackages = [
 const prefixTasks = ['own-prefix:merge', 'own-prefix:build', 'own-prefix:test'];
 const wholePrefix = ['own-prefix:plan', ...prefixPackages, ...prefixTasks];
 const imageBoth = ['own-image:build'];
+/** Tests on what boots in the same way. */
+const imageBooted = ['own-image:test', 'own-sysext:test-own-image'];
+const sysext = 'os/own-sysext/sysext.yaml';
+
+/** What has to do with the key's pair. */
+const extensionSigned = ['own-sysext:signature', 'own-sysext:test-own-image'];
+const extensionMade = ['own-sysext:build'];
+/** What names the extension or its units to the systems that it is tried on. */
+const extensionBoth = ['own-sysext:build', 'own-sysext:test-own-image'];
 
 function field(
   kind: Kind,
@@ -75,6 +84,7 @@ const fields: Case[] = [
       ['initramfs', initramfs],
       ['image', image],
       ['prefix', prefix],
+      ['sysext', sysext],
     ] as const
   ).flatMap(([kind, path]) => [
     field(kind, 'description', path, ['description'], 'Other words', []),
@@ -89,12 +99,15 @@ const fields: Case[] = [
   field('initramfs', 'name', initramfs, ['name'], 'renamed', ['renamed:build', 'own-initramfs:build'], {
     refuses: ['own-image:test'],
   }),
-  field('image', 'name', image, ['name'], 'renamed', [
-    'renamed:build',
-    'renamed:test',
-    'own-image:build',
-    'own-image:test',
-  ]),
+  field(
+    'image',
+    'name',
+    image,
+    ['name'],
+    'renamed',
+    ['renamed:build', 'renamed:test', 'own-image:build', 'own-image:test'],
+    { refuses: ['own-sysext:test-own-image'] },
+  ),
 
   // repositories
   field('repository', 'priority', 'os/overlay/repository.yaml', ['priority'], 20, [
@@ -290,21 +303,84 @@ const fields: Case[] = [
   field('image', 'toolchain', image, ['toolchain'], 'toolchain', imageBoth),
   field('image', 'layers', image, ['layers'], ['base'], imageBoth),
   field('image', 'kernel', image, ['kernel'], 'own-kernel', [], { refuses: ['own-image:test'] }),
-  field('image', 'initramfs', image, ['initramfs'], 'initramfs', ['own-image:test']),
+  field('image', 'initramfs', image, ['initramfs'], 'initramfs', imageBooted),
   field('image', 'compression.algorithm', image, ['compression', 'algorithm'], 'gzip', imageBoth),
   field('image', 'compression.level', image, ['compression', 'level'], 6, imageBoth),
   field('image', 'compression.blockSize', image, ['compression', 'blockSize'], '512K', imageBoth),
   field('image', 'exclude', image, ['exclude'], ['/usr/share/man/**'], imageBoth),
-  field('image', 'kernelCommandLine', image, ['kernelCommandLine'], ['loglevel=7'], ['own-image:test']),
-  field('image', 'vm.memory', image, ['vm', 'memory'], '512M', ['own-image:test']),
-  field('image', 'vm.cpus', image, ['vm', 'cpus'], 2, ['own-image:test']),
-  field('image', 'vm.toolchain', image, ['vm', 'toolchain'], 'toolchain', ['own-image:test']),
+  field('image', 'kernelCommandLine', image, ['kernelCommandLine'], ['loglevel=7'], imageBooted),
+  field('image', 'vm.memory', image, ['vm', 'memory'], '512M', imageBooted),
+  field('image', 'vm.cpus', image, ['vm', 'cpus'], 2, imageBooted),
+  field('image', 'vm.toolchain', image, ['vm', 'toolchain'], 'toolchain', imageBooted),
   field('image', 'test.timeout', image, ['test', 'timeout'], '90s', ['own-image:test']),
-  field('image', 'test.steps[].expect', image, ['test', 'steps', 0, 'expect'], 'ready', ['own-image:test']),
-  field('image', 'test.steps[].send', image, ['test', 'steps', 1, 'send'], 'user', ['own-image:test']),
+  field('image', 'test.steps[].expect', image, ['test', 'steps', 0, 'expect'], 'ready', imageBooted),
+  field('image', 'test.steps[].send', image, ['test', 'steps', 1, 'send'], 'user', imageBooted),
   field('image', 'test.steps[].run', image, ['test', 'steps', 2, 'run'], 'echo no', ['own-image:test']),
   field('image', 'test.steps[].output', image, ['test', 'steps', 2, 'output'], 'no', ['own-image:test']),
   field('image', 'test.steps[].status', image, ['test', 'steps', 2, 'status'], 1, ['own-image:test']),
+
+  // extensions
+  field('sysext', 'name', sysext, ['name'], 'renamed', [
+    ...['build', 'signature', 'test-own-image'].flatMap((target) => [`renamed:${target}`, `own-sysext:${target}`]),
+  ]),
+  field('sysext', 'toolchain', sysext, ['toolchain'], 'toolchain', extensionMade),
+  field('sysext', 'type', sysext, ['type'], 'confext', extensionBoth),
+  field('sysext', 'extension', sysext, ['extension'], 'other', extensionBoth),
+  field('sysext', 'version', sysext, ['version'], '2', []),
+  field('sysext', 'from.layers', sysext, ['from', 'layers'], ['tools'], extensionMade),
+  field('sysext', 'from.prefix', sysext, ['from'], { prefix: 'nowhere' }, [], { refuses: ['own-sysext:build'] }),
+  field('sysext', 'from.tree', sysext, ['from'], { tree: 'tree' }, ['own-sysext:tree']),
+  field('sysext', 'from.tree.task', sysext, ['from'], { tree: { task: 'site:other', path: 'dist' } }, [], {
+    refuses: ['own-sysext:build'],
+  }),
+  field('sysext', 'from.tree.path', sysext, ['from'], { tree: { task: 'site:build', path: 'other' } }, [], {
+    refuses: ['own-sysext:build'],
+  }),
+  field('sysext', 'base', sysext, ['base'], undefined, extensionMade),
+  field('sysext', 'exclude', sysext, ['exclude'], ['/srv', '/usr/share'], extensionMade),
+  field('sysext', 'id', sysext, ['id'], 'flatcar', extensionMade),
+  field('sysext', 'versionId', sysext, ['versionId'], '12', extensionMade),
+  {
+    name: `${sysext}: sysextLevel instead of versionId`,
+    field: 'sysext: sysextLevel',
+    apply: (workspace) => {
+      workspace.replace(sysext, 'versionId: "13"', 'sysextLevel: "1"');
+    },
+    changes: extensionMade,
+  },
+  field('sysext', 'architecture', sysext, ['architecture'], 'arm64', extensionMade),
+  field('sysext', 'format', sysext, ['format'], 'erofs', extensionMade),
+  field('sysext', 'compression.algorithm', sysext, ['compression', 'algorithm'], 'gzip', extensionMade),
+  field('sysext', 'compression.level', sysext, ['compression', 'level'], 6, extensionMade),
+  field('sysext', 'compression.blockSize', sysext, ['compression', 'blockSize'], '512K', extensionMade),
+  field('sysext', 'services', sysext, ['services'], [], extensionBoth),
+  field('sysext', 'verity', sysext, ['verity'], true, ['own-sysext:test-own-image']),
+  field('sysext', 'verity.key', sysext, ['verity', 'key'], 'certificate.pem', ['own-sysext:signature']),
+  field('sysext', 'verity.certificate', sysext, ['verity', 'certificate'], 'key.pem', extensionSigned),
+  field('sysext', 'publish.url', sysext, ['publish', 'url'], 'https://example.org/other/', []),
+  field('sysext', 'publish.verify', sysext, ['publish', 'verify'], false, []),
+  field(
+    'sysext',
+    'test.on',
+    sysext,
+    ['test', 'on'],
+    ['ram-os'],
+    ['own-sysext:test-ram-os', 'own-sysext:test-own-image'],
+  ),
+  field('sysext', 'test.timeout', sysext, ['test', 'timeout'], '90s', ['own-sysext:test-own-image']),
+  ...(
+    [
+      [0, 'expect', 'ready'],
+      [1, 'send', 'user'],
+      [2, 'run', 'echo no'],
+      [2, 'output', 'no'],
+      [2, 'status', 1],
+    ] as const
+  ).map(([step, name, value]) =>
+    field('sysext', `test.steps[].${name}`, sysext, ['test', 'steps', step, name], value, [
+      'own-sysext:test-own-image',
+    ]),
+  ),
 ];
 
 const ebuild = (name: string): string => `os/repository/${name}`;
@@ -316,6 +392,8 @@ const files: Case[] = [
   file('os/extra/tree/hostname', ['extra:build']),
   file('os/extra/before.sh', ['extra:build']),
   file('site/dist/index.html', ['extra:build']),
+  file('os/own-sysext/key.pem', ['own-sysext:signature']),
+  file('os/own-sysext/certificate.pem', extensionSigned),
   file('os/own-kernel/config', ['own-kernel:build'], {}, '# CONFIG_NET is not set\n'),
   file('os/kernel-from-source/config', ['kernel-from-source:build'], {}, '# CONFIG_NET is not set\n'),
   {

@@ -110,4 +110,33 @@ test:
     - send: root
     - { run: "echo yes", output: "yes", status: 0 }
 `,
+  'os/own-sysext/sysext.yaml': `name: own-sysext
+description: For the proof
+tags: [proof]
+toolchain: vm-toolchain
+type: sysext
+extension: own
+version: "1"
+from: { layers: [extra] }
+base: base
+exclude: [/srv]
+id: debian
+versionId: "13"
+architecture: x86-64
+format: squashfs
+compression: { algorithm: zstd, level: 5, blockSize: 256K }
+services: [own.service]
+verity: { key: key.pem, certificate: certificate.pem }
+publish: { url: "https://example.org/", verify: true }
+test:
+  on: [own-image]
+  timeout: 60s
+  steps:
+    - expect: "merged"
+    - send: root
+    - { run: "echo yes", output: "yes", status: 0 }
+`,
+  'os/own-sysext/key.pem': 'a key\n',
+  'os/own-sysext/certificate.pem': 'a certificate\n',
+  'os/own-sysext/tree/usr/share/own': 'own\n',
 };

@@ -37,6 +37,32 @@ describe('a definition', () => {
   });
 
   it.each([
+    [
+      'a version of any OS',
+      "from: { tree: tree }\nversionId: '13'\n",
+      '2: `versionId`: an extension for any OS has no version of one: give an `id`, or leave this out',
+    ],
+    [
+      'a version and a level',
+      "from: { tree: tree }\nid: flatcar\nversionId: '1'\nsysextLevel: '1'\n",
+      '4: `sysextLevel`: systemd compares the level alone where there is one: leave out one of the two',
+    ],
+    [
+      'an image twice',
+      'from: { tree: tree }\ntest:\n  on: [debian, debian]\n',
+      '3: `test.on[1]`: the image is named twice',
+    ],
+    [
+      'a key without its certificate',
+      'from: { tree: tree }\nverity: { key: key.pem }\n',
+      '2: `verity.certificate`: expected string, received undefined',
+    ],
+    ['a name with a slash', 'from: { tree: tree }\nextension: a/b\n', '2: `extension`: the name of an extension has'],
+  ])('of an extension refuses %s', (_, text, message) => {
+    expect(problems('os/jq/sysext.yaml', text)[0]).toContain(`error: os/jq/sysext.yaml:${message}`);
+  });
+
+  it.each([
     ['an empty file', '', 'the definition is empty'],
     ['a list', '- a\n', 'a definition is a map of fields'],
     ['broken YAML', 'from: [base\n', 'os/tools/layer.yaml:2'],

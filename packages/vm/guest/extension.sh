@@ -6,8 +6,8 @@
 here=${0%/*} what=$1 type=$2 name=$3
 shift 3
 case $type in
-sysext) folder=/etc/extensions places='/usr /opt' release=/usr/lib/extension-release.d ;;
-confext) folder=/var/lib/confexts places=/etc release=/etc/extension-release.d ;;
+sysext) since=248 folder=/etc/extensions places='/usr /opt' release=/usr/lib/extension-release.d ;;
+confext) since=254 folder=/var/lib/confexts places=/etc release=/etc/extension-release.d ;;
 esac
 tool=systemd-$type
 seconds=30
@@ -25,7 +25,7 @@ running() {
 
 merge() {
 	command -v "$tool" > /dev/null || {
-		echo "the system has no $tool: it came with systemd 248 (systemd-sysext) and 254 (systemd-confext)"
+		echo "the system has no $tool: it came with systemd $since"
 		exit 1
 	}
 	if [ -e "$here/certificate" ]; then

@@ -21,6 +21,14 @@ describe('the command line of QEMU', () => {
     );
   });
 
+  it('gives a parcel as another disk, read-only, after the root', () => {
+    const words = qemuCommandLine({ ...machine, disk: 'root.squashfs', parcel: 'parcel.tar' });
+    expect(words.filter((word) => word.startsWith('file='))).toEqual([
+      'file=root.squashfs,format=raw,if=none,id=root,readonly=on',
+      'file=parcel.tar,format=raw,if=none,id=parcel,readonly=on',
+    ]);
+  });
+
   it('has a way out for whoever sits at the console', () => {
     const words = qemuCommandLine({ ...machine, interactive: true });
     expect(valueOf(words, '-chardev')).toBe('stdio,id=console,mux=on,signal=off');
