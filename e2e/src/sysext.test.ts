@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { absolutePath, digestOfFile, type AbsolutePath } from '@strata/fingerprint';
-import { signatureAction, sysextAction, type SysextParameters } from '@strata/image';
+import { signatureAction, sysextAction, transferFiles, type SysextParameters } from '@strata/image';
 import {
   actionKey,
   ActionFailed,
@@ -245,6 +245,8 @@ describe('an extension', () => {
     });
     const [kernel, image] = [built('kernel'), built('debian-13')];
     const other = 'sh /run/other/extension.sh';
+    const update = { name: 'hello', type: 'sysext', architecture: 'x86-64', url: 'file:///run/server', verify: false };
+    const transfer = transferFiles({ ...update, type: 'sysext' }, ['hello.raw'])['10-hello-raw.conf'] ?? '';
     const outcome = await runAction(
       rig.store,
       extensionTestAction({
@@ -288,6 +290,14 @@ describe('an extension', () => {
             output: '/✓ sysext for system[\\s\\S]*squashfs .*external/',
           },
           { run: 'cp -r /run/strata-test /run/other', status: 0 },
+          {
+            run: `mkdir /run/server /run/updates /var/lib/extensions; cd /run/server; cp /run/other/hello.raw hello-1.0-x86-64.raw
+              sha256sum * > SHA256SUMS; cd /; printf '%s' '${transfer}' > /run/updates/10-hello-raw.conf
+              /usr/lib/systemd/systemd-sysupdate --definitions=/run/updates update
+              readlink -f /var/lib/extensions/hello.raw; cmp /var/lib/extensions/hello.raw /run/other/hello.raw`,
+            output: '/\\/var\\/lib\\/extensions\\.d\\/hello\\/hello-1\\.0-x86-64\\.raw$/',
+          },
+          { run: 'rm -r /var/lib/extensions' },
           {
             run: `${other} merge sysext flatcar`,
             status: 1,

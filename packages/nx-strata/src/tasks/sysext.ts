@@ -209,9 +209,10 @@ export async function exportSysext(task: Task): Promise<TaskOutput> {
   for (const [file, text] of Object.entries(transfers)) {
     await writeFile(at(join(definitions, file)), text);
   }
-  say(`for the machines, as /etc/${definitions}: ${folder}/${definitions}`);
+  const linked = `/var/lib/${type === 'sysext' ? 'extensions' : 'confexts'}`;
+  say(`for the machines, as /etc/${definitions}: ${folder}/${definitions}; ${linked} has to be there, too`);
   if (publish.verify) {
-    say('machines ask for a signature: gpg --detach-sign --output SHA256SUMS.gpg SHA256SUMS');
+    say('they ask for a signature of SHA256SUMS: gpg --detach-sign --output SHA256SUMS.gpg SHA256SUMS');
   }
   return { outputs: files };
 }
