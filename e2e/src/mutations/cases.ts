@@ -1,20 +1,7 @@
 import { chmodSync, renameSync, rmSync, symlinkSync, utimesSync } from 'node:fs';
-import type { Kind } from '@strata/definitions';
-import { otherDigest, type MutationWorkspace, type YamlPath } from './workspace.js';
-
-/** One change to the example, and the actions whose own inputs it touches. What stands on them follows by itself. */
-export interface Case {
-  readonly name: string;
-  /** The field of a definition that it covers: `layer: trees[].mode`. */
-  readonly field?: string;
-  readonly apply: (workspace: MutationWorkspace) => void;
-  /** Actions whose keys change because of the change itself. */
-  readonly changes: readonly string[];
-  /** Plans alone that are made again, with the same result. */
-  readonly plans?: readonly string[];
-  /** Tasks that refuse to go on with it. */
-  readonly refuses?: readonly string[];
-}
+import { field, file, type Case } from './case.js';
+import { sysextCases } from './sysext-cases.js';
+import { otherDigest } from './workspace.js';
 
 const extra = 'os/extra/layer.yaml';
 const configured = 'os/configured/layer.yaml';
@@ -35,44 +22,6 @@ const wholePrefix = ['own-prefix:plan', ...prefixPackages, ...prefixTasks];
 const imageBoth = ['own-image:build'];
 /** Tests on what boots in the same way. */
 const imageBooted = ['own-image:test', 'own-sysext:test-own-image'];
-const sysext = 'os/own-sysext/sysext.yaml';
-
-/** What has to do with the key's pair. */
-const extensionSigned = ['own-sysext:signature', 'own-sysext:test-own-image'];
-const extensionMade = ['own-sysext:build'];
-/** What names the extension or its units to the systems that it is tried on. */
-const extensionBoth = ['own-sysext:build', 'own-sysext:test-own-image'];
-
-function field(
-  kind: Kind,
-  name: string,
-  file: string,
-  path: YamlPath,
-  value: unknown,
-  changes: readonly string[],
-  more: Partial<Case> = {},
-): Case {
-  return {
-    name: `${file}: ${path.join('.')} = ${value === undefined ? 'nothing' : JSON.stringify(value)}`,
-    field: `${kind}: ${name}`,
-    apply: (workspace) => {
-      workspace.set(file, path, value);
-    },
-    changes,
-    ...more,
-  };
-}
-
-function file(name: string, changes: readonly string[], more: Partial<Case> = {}, text = '\nmore\n'): Case {
-  return {
-    name: `${name}: a line more`,
-    apply: (workspace) => {
-      workspace.append(name, text);
-    },
-    changes,
-    ...more,
-  };
-}
 
 const fields: Case[] = [
   // every definition
@@ -84,7 +33,6 @@ const fields: Case[] = [
       ['initramfs', initramfs],
       ['image', image],
       ['prefix', prefix],
-      ['sysext', sysext],
     ] as const
   ).flatMap(([kind, path]) => [
     field(kind, 'description', path, ['description'], 'Other words', []),
@@ -318,69 +266,6 @@ const fields: Case[] = [
   field('image', 'test.steps[].run', image, ['test', 'steps', 2, 'run'], 'echo no', ['own-image:test']),
   field('image', 'test.steps[].output', image, ['test', 'steps', 2, 'output'], 'no', ['own-image:test']),
   field('image', 'test.steps[].status', image, ['test', 'steps', 2, 'status'], 1, ['own-image:test']),
-
-  // extensions
-  field('sysext', 'name', sysext, ['name'], 'renamed', [
-    ...['build', 'signature', 'test-own-image'].flatMap((target) => [`renamed:${target}`, `own-sysext:${target}`]),
-  ]),
-  field('sysext', 'toolchain', sysext, ['toolchain'], 'toolchain', extensionMade),
-  field('sysext', 'type', sysext, ['type'], 'confext', extensionBoth),
-  field('sysext', 'extension', sysext, ['extension'], 'other', extensionBoth),
-  field('sysext', 'version', sysext, ['version'], '2', []),
-  field('sysext', 'from.layers', sysext, ['from', 'layers'], ['tools'], extensionMade),
-  field('sysext', 'from.prefix', sysext, ['from'], { prefix: 'nowhere' }, [], { refuses: ['own-sysext:build'] }),
-  field('sysext', 'from.tree', sysext, ['from'], { tree: 'tree' }, ['own-sysext:tree']),
-  field('sysext', 'from.tree.task', sysext, ['from'], { tree: { task: 'site:other', path: 'dist' } }, [], {
-    refuses: ['own-sysext:build'],
-  }),
-  field('sysext', 'from.tree.path', sysext, ['from'], { tree: { task: 'site:build', path: 'other' } }, [], {
-    refuses: ['own-sysext:build'],
-  }),
-  field('sysext', 'base', sysext, ['base'], undefined, extensionMade),
-  field('sysext', 'exclude', sysext, ['exclude'], ['/srv', '/usr/share'], extensionMade),
-  field('sysext', 'id', sysext, ['id'], 'flatcar', extensionMade),
-  field('sysext', 'versionId', sysext, ['versionId'], '12', extensionMade),
-  {
-    name: `${sysext}: sysextLevel instead of versionId`,
-    field: 'sysext: sysextLevel',
-    apply: (workspace) => {
-      workspace.replace(sysext, 'versionId: "13"', 'sysextLevel: "1"');
-    },
-    changes: extensionMade,
-  },
-  field('sysext', 'architecture', sysext, ['architecture'], 'arm64', extensionMade),
-  field('sysext', 'format', sysext, ['format'], 'erofs', extensionMade),
-  field('sysext', 'compression.algorithm', sysext, ['compression', 'algorithm'], 'gzip', extensionMade),
-  field('sysext', 'compression.level', sysext, ['compression', 'level'], 6, extensionMade),
-  field('sysext', 'compression.blockSize', sysext, ['compression', 'blockSize'], '512K', extensionMade),
-  field('sysext', 'services', sysext, ['services'], [], extensionBoth),
-  field('sysext', 'verity', sysext, ['verity'], true, ['own-sysext:test-own-image']),
-  field('sysext', 'verity.key', sysext, ['verity', 'key'], 'certificate.pem', ['own-sysext:signature']),
-  field('sysext', 'verity.certificate', sysext, ['verity', 'certificate'], 'key.pem', extensionSigned),
-  field('sysext', 'publish.url', sysext, ['publish', 'url'], 'https://example.org/other/', []),
-  field('sysext', 'publish.verify', sysext, ['publish', 'verify'], false, []),
-  field(
-    'sysext',
-    'test.on',
-    sysext,
-    ['test', 'on'],
-    ['ram-os'],
-    ['own-sysext:test-ram-os', 'own-sysext:test-own-image'],
-  ),
-  field('sysext', 'test.timeout', sysext, ['test', 'timeout'], '90s', ['own-sysext:test-own-image']),
-  ...(
-    [
-      [0, 'expect', 'ready'],
-      [1, 'send', 'user'],
-      [2, 'run', 'echo no'],
-      [2, 'output', 'no'],
-      [2, 'status', 1],
-    ] as const
-  ).map(([step, name, value]) =>
-    field('sysext', `test.steps[].${name}`, sysext, ['test', 'steps', step, name], value, [
-      'own-sysext:test-own-image',
-    ]),
-  ),
 ];
 
 const ebuild = (name: string): string => `os/repository/${name}`;
@@ -392,8 +277,6 @@ const files: Case[] = [
   file('os/extra/tree/hostname', ['extra:build']),
   file('os/extra/before.sh', ['extra:build']),
   file('site/dist/index.html', ['extra:build']),
-  file('os/own-sysext/key.pem', ['own-sysext:signature']),
-  file('os/own-sysext/certificate.pem', extensionSigned),
   file('os/own-kernel/config', ['own-kernel:build'], {}, '# CONFIG_NET is not set\n'),
   file('os/kernel-from-source/config', ['kernel-from-source:build'], {}, '# CONFIG_NET is not set\n'),
   {
@@ -734,4 +617,4 @@ const neutral: Case[] = [
 ];
 
 /** Every case of the proof. */
-export const cases: readonly Case[] = [...fields, ...files, ...neutral];
+export const cases: readonly Case[] = [...fields, ...sysextCases, ...files, ...neutral];

@@ -1,7 +1,8 @@
 import { availableParallelism } from 'node:os';
 import { fieldPaths, kinds } from '@strata/definitions';
 import { cachedTasks, evaluate, openWorkspace, type Evaluation } from 'nx-strata/keys';
-import { cases, type Case } from './cases.js';
+import type { Case } from './case.js';
+import { cases } from './cases.js';
 import { withFollowers } from './graph.js';
 import { MutationWorkspace } from './workspace.js';
 
