@@ -132,12 +132,14 @@ describe('a boot test', () => {
         system: 'tiny',
         files: { ...machine, commandLine: ['quiet'], memory: '256M', cpus: 1 },
         timeoutSeconds: 60,
-        logIn: [{ expect: 'ready' }],
+        logIn: [{ expect: 'ready' }, { run: 'cat /etc/hostname', output: '/No such file/', status: 1 }],
         steps: [],
         extension: { name: 'jq', type: 'sysext', files: { 'jq.raw': machine.disk }, services: [] },
         acceleration: emulation,
       }),
     );
+    // what is missing there, nobody has to declare here
+    await expect(refused).rejects.toMatchObject({ undeclared: { paths: [], hosts: [] } });
     expect(await report(refused)).toBe(
       'tiny refuses the extension jq\nthe system has no systemd-sysext: it came with systemd 248',
     );

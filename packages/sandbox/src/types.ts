@@ -80,6 +80,11 @@ export interface Action {
    * it may run twice. Not in the key.
    */
   readonly secondLook?: boolean;
+  /**
+   * Whether what it prints is said by another machine, whose missing files tell nothing of what this action did not declare.
+   * Not in the key.
+   */
+  readonly otherMachine?: boolean;
 }
 
 /** Everything that can happen while an action is asked for. */

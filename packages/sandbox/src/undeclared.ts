@@ -91,7 +91,7 @@ export class UndeclaredReads {
   readonly #insideHomes: readonly string[];
 
   constructor(
-    private readonly action: Pick<Action, 'inputs' | 'environment' | 'homes'>,
+    private readonly action: Pick<Action, 'inputs' | 'environment' | 'homes' | 'otherMachine'>,
     private readonly surroundings: Surroundings | undefined,
   ) {
     const home = action.environment?.['HOME'] ?? baseEnvironment['HOME'];
@@ -99,6 +99,9 @@ export class UndeclaredReads {
   }
 
   take(line: string): void {
+    if (this.action.otherMachine === true) {
+      return;
+    }
     for (const candidate of missingPaths(line)) {
       const path = this.#placed(candidate);
       if (path !== undefined && this.#paths.size < most) {

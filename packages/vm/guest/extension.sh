@@ -39,10 +39,12 @@ merge() {
 	done
 	said=$("$tool" refresh 2>&1)
 	if [ $? -ne 0 ] || [ ! -e "$release/extension-release.$name" ]; then
-		# why it passes over an extension, it tells with debugging only
+		# why it passes over an extension, it tells with debugging only, among much else
 		echo "$said"
-		SYSTEMD_LOG_LEVEL=debug "$tool" refresh 2>&1 | grep -E "^Extension|^No suitable|extension-release|[Ss]ignature|[Rr]oot hash|key not available|[Ff]ailed" |
-			grep -vxF -e "$said" | grep -vE ' matches |Failed to unmount|: Success$'
+		SYSTEMD_LOG_LEVEL=debug "$tool" refresh 2>&1 |
+			grep -E "^Extension |[Ss]ignature|[Rr]oot hash|key not available|[Ff]ailed" |
+			grep -vxF -e "$said" |
+			grep -vE " matches |ignoring|Failed to (read|unmount) |^\(sd-merge\)"
 		exit 1
 	fi
 	echo "$said"

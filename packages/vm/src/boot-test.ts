@@ -92,6 +92,7 @@ export function bootTestAction(parameters: BootTestParameters): Action {
     argv: ['python3', '-B', '/strata/in/bin/boot_test.py'],
     hints: { STRATA_ACCELERATOR: acceleration.accelerator },
     devices: acceleration.devices,
+    otherMachine: true,
     outputs: { 'result.json': 'application/json' },
   };
 }
