@@ -2,7 +2,6 @@
 // bytes over the wire, peak memory of the client and of the server.
 import { execFile, execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { createConnection, createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { promisify } from 'node:util';
@@ -11,24 +10,6 @@ const mebibytes = Number(process.argv[2] ?? 1024);
 const repository = resolve(import.meta.dirname, '../..');
 const folder = mkdtempSync('/var/tmp/strata-bench-');
 const seconds = (start) => (performance.now() - start) / 1000;
-
-/** A proxy that counts what goes through it. */
-async function counting(port) {
-  const counted = { bytes: 0 };
-  const server = createServer((socket) => {
-    const other = createConnection(port, '127.0.0.1');
-    for (const [from, to] of [
-      [socket, other],
-      [other, socket],
-    ]) {
-      from.on('data', (chunk) => (counted.bytes += chunk.length));
-      from.pipe(to);
-      from.on('error', () => to.destroy());
-    }
-  });
-  await new Promise((done) => server.listen(0, '127.0.0.1', done));
-  return { counted, url: `http://127.0.0.1:${server.address().port}`, close: () => server.close() };
-}
 
 async function serve(name) {
   const words = ['packages/cache-server/bin/strata-cache.js', 'serve', '--port', '0', '--log-level', 'error'];
@@ -44,10 +25,21 @@ async function serve(name) {
     });
   });
   const peak = () => Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))[1]) / 1024;
-  return { variables, peak, stop: () => child.kill(), port: new URL(Object.values(variables)[0]).port };
+  const [url, token] = Object.values(variables);
+  let seen = 0;
+  /** Bytes of bodies that it read and sent since this was asked last. */
+  const moved = async () => {
+    const answer = await fetch(`${url}/metrics`, { headers: { authorization: `Bearer ${token}` } });
+    const counts = [...(await answer.text()).matchAll(/^strata_cache_bytes_total\{.*?\} (\d+)/gm)];
+    const all = counts.reduce((sum, [, count]) => sum + Number(count), 0);
+    const since = all - seen;
+    seen = all;
+    return since;
+  };
+  return { variables, peak, moved, stop: () => child.kill() };
 }
 
-/** Runs a command, beside the proxies of this process; gives back its seconds and its largest process's peak memory in MiB. */
+/** Runs a command, beside what this process listens to; gives back its seconds and its largest process's peak memory in MiB. */
 async function measured(cwd, environment, command, ...words) {
   const script = `import resource, subprocess, sys
 result = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL)
@@ -76,7 +68,8 @@ function workspace(name, nx, files) {
   return root;
 }
 
-function report(title, { seconds: time, peak }, bytes, server) {
+async function report(title, { seconds: time, peak }, server) {
+  const bytes = await server.moved();
   console.log(
     `${title.padEnd(42)} ${time.toFixed(2).padStart(7)} s  ${(bytes / 2 ** 20).toFixed(2).padStart(8)} MiB moved` +
       `  client ${peak.toFixed(0)} MiB, server ${server.peak().toFixed(0)} MiB at most`,
@@ -91,8 +84,7 @@ execFileSync('sh', ['-c', `head -c ${mebibytes}M /dev/urandom > ${blob}`]);
 // plain Nx: the bytes are the output of a task
 {
   const server = await serve('plain-cache');
-  const wire = await counting(server.port);
-  const variables = { ...server.variables, NX_SELF_HOSTED_REMOTE_CACHE_SERVER: wire.url };
+  const { variables } = server;
   const target = {
     command: `mkdir -p dist/big && cp --reflink=auto ${blob} dist/big/blob`,
     outputs: ['{workspaceRoot}/dist/big'],
@@ -105,22 +97,19 @@ execFileSync('sh', ['-c', `head -c ${mebibytes}M /dev/urandom > ${blob}`]);
   const bare = workspace('plain-bare', { analytics: false }, project);
   const local = await run(bare, {});
   const uploaded = await run(one, variables);
-  report('plain Nx: build and upload', uploaded, wire.counted.bytes, server);
+  await report('plain Nx: build and upload', uploaded, server);
   console.log(
     `${'  of that, more than without a remote'.padEnd(42)} ${(uploaded.seconds - local.seconds).toFixed(2).padStart(7)} s`,
   );
   plainUpload = uploaded.seconds - local.seconds;
-  wire.counted.bytes = 0;
-  report('plain Nx: restore on another machine', await run(two, variables), wire.counted.bytes, server);
-  wire.close();
+  await report('plain Nx: restore on another machine', await run(two, variables), server);
   server.stop();
 }
 
 // Strata: the bytes are an artifact, and the task's output names it
 {
   const server = await serve('team-cache');
-  const wire = await counting(server.port);
-  const variables = { ...server.variables, NX_SELF_HOSTED_REMOTE_CACHE_SERVER: wire.url };
+  const { variables } = server;
   const digest = execFileSync('sha256sum', [blob], { encoding: 'utf8' }).slice(0, 64);
   const script = (body) => `
     import { openStore, remoteAddresses, openLocalStore, openRemotes, Uploader } from '${repository}/packages/store/dist/index.js';
@@ -135,7 +124,6 @@ execFileSync('sh', ['-c', `head -c ${mebibytes}M /dev/urandom > ${blob}`]);
   await node(`const store = await open(${one});
     const { createReadStream } = await import('node:fs');
     await store.put(createReadStream('${blob}'), { mediaType: artifact.mediaType, expect: artifact.digest });`);
-  wire.counted.bytes = 0;
   const uploaded = await node(`const store = await open(${one}, { offers: true });
     await store.record(key, { outputs: { blob: artifact } });
     const local = await openLocalStore({ root: ${one}, remove: () => Promise.resolve() });
@@ -143,20 +131,16 @@ execFileSync('sh', ['-c', `head -c ${mebibytes}M /dev/urandom > ${blob}`]);
     const left = await new Uploader(local, remotes).drainAll();
     await remotes.close();
     process.exit(left);`);
-  report('Strata: upload', uploaded, wire.counted.bytes, server);
-  wire.counted.bytes = 0;
+  await report('Strata: upload', uploaded, server);
   const found = `const store = await open(${two});
     const { outputs } = await store.lookup(key);`;
-  report('Strata: restore, nobody reads it', await node(`${found} process.exit(0);`), wire.counted.bytes, server);
-  wire.counted.bytes = 0;
-  report(
+  await report('Strata: restore, nobody reads it', await node(`${found} process.exit(0);`), server);
+  await report(
     'Strata: restore, somebody reads it',
     await node(`${found} await store.path(outputs.blob); process.exit(0);`),
-    wire.counted.bytes,
     server,
   );
   console.log(`upload: ${(plainUpload / uploaded.seconds).toFixed(1)} times as fast as plain Nx`);
-  wire.close();
   server.stop();
 }
 rmSync(folder, { recursive: true });
