@@ -7,7 +7,7 @@ import { join, resolve } from 'node:path';
 import { scanTree } from '@strata/fingerprint';
 import { parsePlan, shimsFolder } from '@strata/portage';
 import { openUserStore, runAction, scriptInput } from '@strata/sandbox';
-import { guestScript } from '../../packages/portage/dist/plan.js';
+import { portageScripts } from '../../packages/portage/dist/plan.js';
 import { compare } from './measure.mjs';
 
 const repository = resolve(import.meta.dirname, '../..');
@@ -62,8 +62,7 @@ const bare = async (options) => {
     rootfs: { lower: [] },
     inputs: [
       scriptInput('emerge.py', join(import.meta.dirname, 'emerge.py')),
-      scriptInput('portage_setup.py', guestScript('portage_setup.py')),
-      { kind: 'tree', name: 'shims', tree: await scanTree(shimsFolder, { gitIgnored: 'include' }) },
+      ...portageScripts(await scanTree(shimsFolder, { gitIgnored: 'include' })),
       {
         kind: 'tree',
         name: 'repository',
