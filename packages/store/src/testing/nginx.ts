@@ -65,7 +65,9 @@ export class Nginx {
          }
        }`,
     );
-    const nginx = spawn(program(scratch), ['-p', scratch, '-c', join(scratch, 'nginx.conf')], { stdio: 'inherit' });
+    // a test that is killed leaves no server behind
+    const command = ['--pdeathsig', 'KILL', program(scratch), '-p', scratch, '-c', join(scratch, 'nginx.conf')];
+    const nginx = spawn('setpriv', command, { stdio: 'inherit' });
     while (!(await listens(port))) {
       if (nginx.exitCode !== null) {
         throw new Error('nginx does not start');
