@@ -1,5 +1,6 @@
 import { chmodSync, renameSync, rmSync, symlinkSync, utimesSync } from 'node:fs';
 import { field, file, type Case } from './case.js';
+import { packagesOfPrefix } from './graph.js';
 import { sysextCases } from './sysext-cases.js';
 import { otherDigest } from './workspace.js';
 
@@ -9,16 +10,8 @@ const image = 'os/own-image/image.yaml';
 const initramfs = 'os/own-initramfs/initramfs.yaml';
 const kernel = 'os/own-kernel/kernel.yaml';
 const prefix = 'os/own-prefix/prefix.yaml';
-const prefixPackages = [
-  'own-prefix:sys-libs/prefix-libc-dev',
-  'own-prefix:virtual/os-headers',
-  'own-prefix:sys-libs/prefix-libc',
-  'own-prefix:sys-libs/prefix-gcc-runtime',
-  'own-prefix:virtual/libc',
-  'own-prefix:app-arch/lz4',
-];
 const prefixTasks = ['own-prefix:merge', 'own-prefix:build', 'own-prefix:test'];
-const wholePrefix = ['own-prefix:plan', ...prefixPackages, ...prefixTasks];
+const wholePrefix = ['own-prefix:plan', ...packagesOfPrefix, ...prefixTasks];
 const imageBoth = ['own-image:build'];
 /** Tests on what boots in the same way. */
 const imageBooted = ['own-image:test', 'own-sysext:test-own-image'];
@@ -181,13 +174,13 @@ const fields: Case[] = [
     prefix,
     ['repositories'],
     ['main', 'prefixes'],
-    ['own-prefix:plan', 'own-prefix:merge', 'own-prefix:build', ...prefixPackages],
+    ['own-prefix:plan', 'own-prefix:merge', 'own-prefix:build', ...packagesOfPrefix],
   ),
   field('prefix', 'repositories[].priority', prefix, ['repositories', 2, 'priority'], 40, [
     'own-prefix:plan',
     'own-prefix:merge',
     'own-prefix:build',
-    ...prefixPackages,
+    ...packagesOfPrefix,
   ]),
   field('prefix', 'profile', prefix, ['profile'], 'prefixes:other', wholePrefix),
   field(

@@ -20,7 +20,7 @@ const packagesOfTools = [
 const upperPackages = [...packagesOfTools, 'configured:app-arch/lz4'];
 
 /** Those that its programs need to run come last. */
-const packagesOfPrefix = [
+export const packagesOfPrefix: readonly string[] = [
   'own-prefix:sys-libs/prefix-libc-dev',
   'own-prefix:virtual/os-headers',
   'own-prefix:sys-libs/prefix-libc',

@@ -94,7 +94,16 @@ export const debianSource = {
 };
 
 /** A task of another project whose output is used. */
-export const taskReference = z.string().regex(/^[^:\s]+:[^\s]+$/, 'a task is written project:target');
+const taskReference = z.string().regex(/^[^:\s]+:[^\s]+$/, 'a task is written project:target');
+
+/** Where a tree of files is: a folder of the project, or one that another project's task leaves. */
+export const treeSource = z.union([
+  z.string().min(1),
+  z.strictObject({ task: taskReference, path: z.string().min(1) }),
+]);
+
+/** See {@link treeSource}. */
+export type TreeSource = z.output<typeof treeSource>;
 
 /** An atom, loosely: Portage itself says what is wrong with one. */
 export const atom = z

@@ -12,7 +12,7 @@ export {
   type RepositoryDefinition,
   type SysextDefinition,
 } from './definition.js';
-export { parseBytes, seconds } from './common.js';
+export { parseBytes, seconds, type TreeSource } from './common.js';
 export { boards, configurationFolders, prefixRepositories, type Board, type PrefixRepository } from './prefix.js';
 export { fieldPaths, fieldReference, jsonSchema } from './json-schema.js';
 export { readDefinition, suggest, type FieldPath, type ReadDefinition } from './loader.js';

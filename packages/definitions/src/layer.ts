@@ -10,8 +10,8 @@ import {
   pathOfProject,
   portageFields,
   projectName,
-  taskReference,
   toolchainField,
+  treeSource,
 } from './common.js';
 
 const rule = z.strictObject({
@@ -23,11 +23,9 @@ const rule = z.strictObject({
 
 /** A tree of files that a layer takes in. */
 export const treeSchema = z.strictObject({
-  source: z
-    .union([z.string().min(1), z.strictObject({ task: taskReference, path: z.string().min(1) })])
-    .describe(
-      'Folder of the project, or `{ task: "project:target", path }`: a folder that the task leaves, relative to its project or the workspace',
-    ),
+  source: treeSource.describe(
+    'Folder of the project, or `{ task: "project:target", path }`: a folder that the task leaves, relative to its project or the workspace',
+  ),
   target: pathInside.describe('Where the tree goes'),
   user: owner.optional().describe('Owner of everything in it. Default: 0'),
   group: owner.optional().describe('Group of everything in it. Default: 0'),

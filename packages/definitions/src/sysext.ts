@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { commonFields, duration, pathInside, projectName, taskReference, toolchainField } from './common.js';
+import { commonFields, duration, pathInside, projectName, toolchainField, treeSource } from './common.js';
 import { compressionSchema, stepSchema } from './image.js';
 
 /** Architectures, as systemd names them (systemd.unit(5), ConditionArchitecture=). */
@@ -28,9 +28,7 @@ export const sysextSchema = z
       .union([
         z.strictObject({ prefix: projectName }),
         z.strictObject({ layers: z.array(projectName).min(1) }),
-        z.strictObject({
-          tree: z.union([z.string().min(1), z.strictObject({ task: taskReference, path: z.string().min(1) })]),
-        }),
+        z.strictObject({ tree: treeSource }),
       ])
       .describe(
         '`{ prefix }`: a prefix with all that it holds; `{ layers }`: layers with their parents, without the layers of `base`; `{ tree }`: a folder as in `trees` of a layer, its target `/`',

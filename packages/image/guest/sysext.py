@@ -168,6 +168,17 @@ def missing_units(spec: dict) -> list[str]:
     return [unit for unit in spec["services"] if spec["type"] == "sysext" and not is_there(unit)]
 
 
+def run_tool(command: list[str], package: str) -> None:
+    """Runs a tool of the toolchain's, which a Debian package has, to its end."""
+    tool = command[0]
+    try:
+        result = subprocess.run(command, check=False)
+    except FileNotFoundError:
+        fail(f"{tool} is missing in the toolchain", f"add the Debian package {package} to the toolchain's packages")
+    if result.returncode != 0:
+        sys.exit(f"sysext: {tool} failed with status {result.returncode}")
+
+
 def write_erofs(entries: list[pack.Entry], options: dict, output: str) -> None:
     squashfs.write_names(entries)
     with open(TAR, "wb") as archive:
@@ -188,12 +199,7 @@ def write_erofs(entries: list[pack.Entry], options: dict, output: str) -> None:
         output,
         TAR,
     ]
-    try:
-        result = subprocess.run(command, check=False)
-    except FileNotFoundError:
-        fail("mkfs.erofs is missing in the toolchain", "add the Debian package erofs-utils to the toolchain's packages")
-    if result.returncode != 0:
-        sys.exit(f"sysext: mkfs.erofs failed with status {result.returncode}")
+    run_tool(command, "erofs-utils")
     os.unlink(TAR)
 
 
@@ -211,12 +217,7 @@ def write_verity(name: str, data: str) -> None:
         data,
         f"{OUT}/{name}.verity",
     ]
-    try:
-        result = subprocess.run(command, check=False)
-    except FileNotFoundError:
-        fail("veritysetup is missing in the toolchain", "add the Debian package cryptsetup-bin to the toolchain's packages")
-    if result.returncode != 0:
-        sys.exit(f"sysext: veritysetup failed with status {result.returncode}")
+    run_tool(command, "cryptsetup-bin")
 
 
 def main() -> None:

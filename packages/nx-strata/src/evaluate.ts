@@ -20,10 +20,10 @@ import {
 import {
   actionKey,
   diffIdAnnotation,
+  layersOfAction,
   runAction,
   type Action,
   type KeyParts,
-  type LayerDescriptor,
   type SeedRoot,
 } from '@strata/sandbox';
 import type { ActionKey, ActionResult, Descriptor, Store } from '@strata/store';
@@ -111,12 +111,7 @@ class EvaluatingServices implements Services {
   }
 
   async #plan(action: Action, key: ActionKey): Promise<ActionResult['outputs']> {
-    const needed: LayerDescriptor[] = [
-      ...('kind' in action.toolchain ? [] : action.toolchain),
-      ...(action.rootfs?.lower ?? []),
-      ...action.inputs.flatMap((input) => ('layer' in input ? [input.layer] : [])),
-    ];
-    if (!needed.some(isStandIn)) {
+    if (!layersOfAction(action).some(isStandIn)) {
       return (await runAction(this.options.store, action, { signal: this.options.signal })).result.outputs;
     }
     // its toolchain is not made yet: what it says is likely to be the same, and whatever follows has another toolchain too

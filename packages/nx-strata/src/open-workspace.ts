@@ -7,6 +7,7 @@ import { remoteAddresses, type Store } from '@strata/store';
 import { Model, pluginOptionsSchema } from './model.js';
 import type { BrokenDefinition } from './read-workspace.js';
 import { definitionReader, Records } from './records.js';
+import { treeInputs } from './task-inputs.js';
 import type { TaskEnvironment } from './tasks.js';
 import { findWorkspaceRoot, scanWorkspace } from './workspace-root.js';
 
@@ -28,13 +29,10 @@ function pluginOptions(root: string): unknown {
   return (entry as { options?: unknown } | undefined)?.options ?? {};
 }
 
-/** The workspace's projects as Nx has them: asked for only where a layer carries what another project makes. */
+/** The workspace's projects as Nx has them: asked for only where one carries what another project makes. */
 async function otherProjects(good: readonly PlacedDefinition[]): Promise<TaskEnvironment['projects']> {
-  const foreign = good.some(
-    ({ definition }) =>
-      definition.kind === 'layer' && (definition.trees ?? []).some(({ source }) => typeof source === 'object'),
-  );
-  return foreign ? new Map(Object.entries((await createProjectGraphAsync()).nodes)) : new Map();
+  const hasForeign = good.some((placed) => treeInputs(placed).foreign.length > 0);
+  return hasForeign ? new Map(Object.entries((await createProjectGraphAsync()).nodes)) : new Map();
 }
 
 /**

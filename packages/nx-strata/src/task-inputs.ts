@@ -8,6 +8,7 @@ import {
   type PlacedDefinition,
   type PrefixDefinition,
   type SysextDefinition,
+  type TreeSource,
 } from '@strata/definitions';
 import { testOn, type ForeignTask, type Model, type TargetName, type TaskName } from './model.js';
 
@@ -72,6 +73,26 @@ export function targetsOf(model: Model, placed: PlacedDefinition): TargetName[] 
 export function foreignTask(name: string): ForeignTask {
   const [project = '', ...target] = name.split(':');
   return { project, target: target.join(':') };
+}
+
+function treeSources({ definition }: PlacedDefinition): TreeSource[] {
+  switch (definition.kind) {
+    case 'layer':
+      return (definition.trees ?? []).map(({ source }) => source);
+    case 'sysext':
+      return 'tree' in definition.from ? [definition.from.tree] : [];
+    default:
+      return [];
+  }
+}
+
+/** The trees of files that a definition names. */
+export function treeInputs(placed: PlacedDefinition): Pick<TaskInputs, 'trees' | 'foreign'> {
+  const sources = treeSources(placed);
+  return {
+    trees: sources.flatMap((source) => (typeof source === 'string' ? [join(placed.root, source)] : [])),
+    foreign: sources.flatMap((source) => (typeof source === 'string' ? [] : [foreignTask(source.task)])),
+  };
 }
 
 /** The lock file of a layer that is bootstrapped. */
@@ -167,12 +188,10 @@ function layerInputs(model: Model, placed: PlacedDefinition, target: TargetName)
           ...(typeof from === 'object' ? origin.tasks : []),
         ],
       };
-    case 'build': {
-      const trees = definition.trees ?? [];
+    case 'build':
       return {
         files: [...lock, ...(definition.scripts ?? []).map((script) => join(placed.root, script))],
-        trees: trees.flatMap(({ source }) => (typeof source === 'string' ? [join(placed.root, source)] : [])),
-        foreign: trees.flatMap(({ source }) => (typeof source === 'string' ? [] : [foreignTask(source.task)])),
+        ...treeInputs(placed),
         tasks: [
           ...(typeof from === 'object' ? [own(model.originTarget(placed))] : []),
           ...(hasPackages ? [own('merge')] : []),
@@ -180,7 +199,6 @@ function layerInputs(model: Model, placed: PlacedDefinition, target: TargetName)
           ...toolchain,
         ],
       };
-    }
     default:
       return {};
   }
@@ -256,11 +274,7 @@ function sysextInputs(model: Model, placed: PlacedDefinition, target: TargetName
     return {
       files: certificate,
       secrets: signed === undefined ? [] : [secretPath(placed.root, signed.key)],
-      ...('tree' in from
-        ? typeof from.tree === 'string'
-          ? { trees: [join(placed.root, from.tree)] }
-          : { foreign: [foreignTask(from.tree.task)] }
-        : {}),
+      ...treeInputs(placed),
       tasks: [
         ...('layers' in from ? from.layers.map(built) : 'prefix' in from ? [built(from.prefix)] : []),
         ...(base === undefined ? [] : [built(base)]),

@@ -2,7 +2,7 @@ import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import { availableParallelism, homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { ProjectGraphProjectNode } from '@nx/devkit';
-import { suggest, UserError, type PlacedDefinition } from '@strata/definitions';
+import { suggest, UserError, type PlacedDefinition, type TreeSource } from '@strata/definitions';
 import {
   absolutePath,
   scanTree,
@@ -17,7 +17,7 @@ import { MissingArtifact, type ActionResult, type Descriptor, type Store } from 
 import type { Model, TargetName, TaskName } from './model.js';
 import type { Reporter } from './reporter.js';
 import type { Client, Services } from './services.js';
-import { targetsOf, taskInputs, type TaskInputs } from './task-inputs.js';
+import { foreignTask, targetsOf, taskInputs, type TaskInputs } from './task-inputs.js';
 import { dropNxResults } from './nx-results.js';
 import { outputFile } from './targets.js';
 import { ResultFiles, type TaskOutput, type TaskResults } from './task-output.js';
@@ -239,12 +239,18 @@ export class Task {
     return this.tasks.tree(this.path(folder), { gitIgnored: 'exclude', exclude });
   }
 
-  /** The folder that a declared task of another project left. */
-  async foreignTree(project: string, target: string, path: string): Promise<ScannedTree> {
+  /** A tree of files that the definition names: a folder of the project, or one that another project's task left. */
+  async sourceTree(source: TreeSource): Promise<ScannedTree> {
+    if (typeof source === 'string') {
+      return this.tree(join(this.placed.root, source));
+    }
+    const { project, target } = foreignTask(source.task);
     if (!this.inputs.foreign.some((task) => task.project === project && task.target === target)) {
       throw new Error(`${this.label} does not declare ${project}:${target}`);
     }
-    return this.tasks.tree(this.path(await this.#outputFolder(project, target, path)), { gitIgnored: 'include' });
+    return this.tasks.tree(this.path(await this.#outputFolder(project, target, source.path)), {
+      gitIgnored: 'include',
+    });
   }
 
   /** A folder of Strata's own. */

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import type { ScannedTree } from '@strata/fingerprint';
-import { layerMediaType, type Action, type Input, type LayerDescriptor, type LayerStack } from '@strata/sandbox';
+import { layerMediaType, type Action, type LayerDescriptor, type LayerStack } from '@strata/sandbox';
 import type { Descriptor } from '@strata/store';
+import { mergeInputs, mergeScripts } from './merge.js';
 import { portageScripts, type Plan } from './plan.js';
 import type { PrefixSettings } from './prefix.js';
 
@@ -47,24 +48,15 @@ export function parsePrefixReport(text: string): PrefixReport {
  * whether it is self-contained. Outputs `layer.tar.zst` and `report.json` (see {@link PrefixReport}).
  */
 export function finalAction(parameters: FinalParameters, shims: ScannedTree): Action {
-  const { label, toolchain, plan, snapshot, packages, prefix, masks } = parameters;
+  const { label, toolchain, plan, packages, prefix, masks } = parameters;
   const spec = { atoms: plan.atoms, chost: prefix.chost, packages: [...packages.keys()], prefix, masks };
   return {
     label,
     toolchain,
     rootfs: { lower: [] },
     inputs: [
-      ...portageScripts(
-        shims,
-        ...['final.py', 'emerge_packages.py', 'normalise.py', 'elf.py', 'self_contained.py', 'empty_root.py'],
-      ),
-      { kind: 'text', name: 'spec.json', text: JSON.stringify(spec) },
-      { kind: 'part', name: 'snapshot', layer: snapshot, folder: 'merge', digest: plan.merge },
-      ...[...packages].map(([cpv, artifact]): Input => ({
-        kind: 'artifact',
-        name: `packages/${cpv}.gpkg.tar`,
-        artifact,
-      })),
+      ...portageScripts(shims, 'final.py', 'elf.py', 'self_contained.py', 'empty_root.py', ...mergeScripts),
+      ...mergeInputs(parameters, spec),
     ],
     argv: ['python3', '-B', '/strata/in/bin/final.py'],
     outputs: { 'layer.tar.zst': layerMediaType, 'report.json': 'application/json' },

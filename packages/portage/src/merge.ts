@@ -28,12 +28,31 @@ export function parseMergedPackages(text: string): MergedPackages {
   return packagesSchema.parse(JSON.parse(text));
 }
 
+/** Scripts of whatever merges binary packages into a root. */
+export const mergeScripts: readonly string[] = ['emerge_packages.py', 'normalise.py'];
+
+/** What emerge merges binary packages from, besides scripts, and what it is told. */
+export function mergeInputs(
+  { plan, snapshot, packages }: Pick<MergeParameters, 'plan' | 'snapshot' | 'packages'>,
+  spec: unknown,
+): Input[] {
+  return [
+    { kind: 'text', name: 'spec.json', text: JSON.stringify(spec) },
+    { kind: 'part', name: 'snapshot', layer: snapshot, folder: 'merge', digest: plan.merge },
+    ...[...packages].map(([cpv, artifact]): Input => ({
+      kind: 'artifact',
+      name: `packages/${cpv}.gpkg.tar`,
+      artifact,
+    })),
+  ];
+}
+
 /**
  * The action that merges a layer's binary packages by emerge, in the plan's order: outputs `layer.tar.zst` (a delta) and
  * `packages.json`.
  */
 export function mergeAction(parameters: MergeParameters, shims: ScannedTree): Action {
-  const { label, toolchain, plan, snapshot, packages, parents, prefix } = parameters;
+  const { label, toolchain, plan, parents, prefix } = parameters;
   const spec = {
     atoms: plan.atoms,
     chost: plan.settings['CHOST'],
@@ -45,16 +64,7 @@ export function mergeAction(parameters: MergeParameters, shims: ScannedTree): Ac
     label,
     toolchain,
     rootfs: { lower: parents },
-    inputs: [
-      ...portageScripts(shims, 'merge.py', 'emerge_packages.py', 'assumed.py', 'normalise.py'),
-      { kind: 'text', name: 'spec.json', text: JSON.stringify(spec) },
-      { kind: 'part', name: 'snapshot', layer: snapshot, folder: 'merge', digest: plan.merge },
-      ...[...packages].map(([cpv, artifact]): Input => ({
-        kind: 'artifact',
-        name: `packages/${cpv}.gpkg.tar`,
-        artifact,
-      })),
-    ],
+    inputs: [...portageScripts(shims, 'merge.py', 'assumed.py', ...mergeScripts), ...mergeInputs(parameters, spec)],
     argv: ['python3', '-B', '/strata/in/bin/merge.py'],
     outputs: { 'layer.tar.zst': layerMediaType, 'packages.json': 'application/json' },
   };

@@ -16,7 +16,7 @@ export { inUserNamespace, type NamespaceOptions } from './launch.js';
 export { JobPool } from './job-pool.js';
 export { diffIdAnnotation, diffIdOf, layerMediaType, unpackedLayer } from './layers.js';
 export { type Runnable } from './prepare.js';
-export { runAction, type RunOptions } from './run-action.js';
+export { layersOfAction, runAction, type RunOptions } from './run-action.js';
 export { packScript, scriptInput } from './scripts.js';
 export type { Place, Surroundings, Undeclared, UndeclaredPath } from './undeclared.js';
 export { openUserStore, removeInNamespace } from './user-store.js';

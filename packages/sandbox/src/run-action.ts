@@ -12,7 +12,7 @@ import { diffIdOf } from './layers.js';
 import { collectOutputs } from './outputs.js';
 import { prepare } from './prepare.js';
 import { withSecondLook } from './second-look.js';
-import type { Action, ActionEvent, ActionOutcome } from './types.js';
+import type { Action, ActionEvent, ActionOutcome, LayerDescriptor } from './types.js';
 import { UndeclaredReads, type Surroundings } from './undeclared.js';
 
 /** How an action is asked for. */
@@ -25,15 +25,19 @@ export interface RunOptions {
   readonly surroundings?: Surroundings | undefined;
 }
 
+/** All layers that an action sees something of: its toolchain, its root, its inputs. */
+export function layersOfAction({ toolchain, rootfs, inputs }: Action): LayerDescriptor[] {
+  return [
+    ...(isSeed(toolchain) ? [] : toolchain),
+    ...(rootfs?.lower ?? []),
+    ...inputs.flatMap((input) => ('layer' in input ? [input.layer] : [])),
+  ];
+}
+
 /** The bytes that an action needs on this machine: of layers that lie unpacked here, none. */
 async function neededArtifacts(store: Store, action: Action): Promise<Descriptor[]> {
-  const layers = [
-    ...(isSeed(action.toolchain) ? [] : action.toolchain),
-    ...(action.rootfs?.lower ?? []),
-    ...action.inputs.flatMap((input) => ('layer' in input ? [input.layer] : [])),
-  ];
   const needed = action.inputs.flatMap((input) => (input.kind === 'artifact' ? [input.artifact] : []));
-  for (const layer of layers) {
+  for (const layer of layersOfAction(action)) {
     if (!(await store.hasTree(diffIdOf(layer)))) {
       needed.push(layer);
     }

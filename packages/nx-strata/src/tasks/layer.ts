@@ -106,13 +106,10 @@ async function parentStack(task: Task): Promise<LayerStack> {
 
 async function trees(task: Task): Promise<ComposedTree[]> {
   return Promise.all(
-    (definitionOf(task).trees ?? []).map(async ({ source, ...rules }): Promise<ComposedTree> => {
-      if (typeof source === 'string') {
-        return { ...rules, tree: await task.tree(join(task.placed.root, source)) };
-      }
-      const [project = '', ...target] = source.task.split(':');
-      return { ...rules, tree: await task.foreignTree(project, target.join(':'), source.path) };
-    }),
+    (definitionOf(task).trees ?? []).map(async ({ source, ...rules }) => ({
+      ...rules,
+      tree: await task.sourceTree(source),
+    })),
   );
 }
 

@@ -16,7 +16,7 @@ import { ActionFailed, diffIdOf, type LayerStack } from '@strata/sandbox';
 import type { Descriptor } from '@strata/store';
 import { extensionTestAction } from '@strata/vm';
 import { testOn } from '../model.js';
-import { foreignTask, secretPath } from '../task-inputs.js';
+import { secretPath } from '../task-inputs.js';
 import { asLayer, type TaskOutput } from '../task-output.js';
 import { pick, type Task } from '../tasks.js';
 import { machineFiles, mergedStack, runTest } from './image.js';
@@ -38,13 +38,7 @@ async function contentOf(task: Task, toolchain: LayerStack): Promise<LayerStack>
   if ('prefix' in from) {
     return task.stack(from.prefix);
   }
-  let tree;
-  if (typeof from.tree === 'string') {
-    tree = await task.tree(join(task.placed.root, from.tree));
-  } else {
-    const { project, target } = foreignTask(from.tree.task);
-    tree = await task.foreignTree(project, target, from.tree.path);
-  }
+  const tree = await task.sourceTree(from.tree);
   const outputs = await task.action(
     composeAction({
       label: `${task.placed.name}:tree`,
