@@ -43,7 +43,12 @@ const nx = (...words) => {
   }
   return `${stdout}`;
 };
-const built = (output) => [...output.matchAll(/all:(\S+\/\S+) {2}runs, log in/g)].map(([, name]) => name);
+/** The packages that were built; Nx shows again what a task of its cache printed when it ran. */
+const built = (output) =>
+  output
+    .split(/^> nx run /m)
+    .filter((task) => !/^\S+ +\[.*cache\]/.test(task))
+    .flatMap((task) => [...task.matchAll(/^all:(\S+\/\S+) {2}runs, log in/gm)].map(([, name]) => name));
 
 const store = await openUserStore();
 define([...all, 'dev-lang/lua']);
@@ -62,7 +67,7 @@ const bare = async (options) => {
     rootfs: { lower: [] },
     inputs: [
       scriptInput('emerge.py', join(import.meta.dirname, 'emerge.py')),
-      ...portageScripts(await scanTree(shimsFolder, { gitIgnored: 'include' })),
+      ...portageScripts(await scanTree(shimsFolder, { gitIgnored: 'include' }), 'debian_packages.py'),
       {
         kind: 'tree',
         name: 'repository',
