@@ -1,6 +1,5 @@
 import type { PostTasksExecution, PreTasksExecution } from '@nx/devkit';
 import type { Session } from './sharing/session.js';
-import { pluginOptionsSchema } from './model.js';
 
 /** Sessions of commands that run, by Nx's ids of those; the process of a plugin may serve several. */
 const sessions = new Map<string, Session>();
@@ -28,7 +27,10 @@ export const preTasksExecution: PreTasksExecution = async (options, { id }) => {
     return;
   }
   try {
-    const { Session } = await import('./sharing/session.js');
+    const [{ Session }, { pluginOptionsSchema }] = await Promise.all([
+      import('./sharing/session.js'),
+      import('./model.js'),
+    ]);
     const { data } = pluginOptionsSchema.safeParse(options ?? {});
     const session = await Session.begin(process.env, data?.remotes, !isUnseen());
     if (session !== undefined) {

@@ -1,4 +1,4 @@
-export { createDependencies, createNodes, createNodesV2 } from './inference.js';
+export { createDependencies, createNodes, createNodesV2 } from './plugin.js';
 export { postTasksExecution, preTasksExecution } from './hooks.js';
 
 /** The plugin's name, as Nx shows it. */

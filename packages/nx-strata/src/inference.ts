@@ -2,20 +2,17 @@ import { basename, dirname } from 'node:path/posix';
 import {
   createNodesFromFiles,
   DependencyType,
-  type CreateDependencies,
-  type CreateNodes,
+  type CreateDependenciesContext,
+  type CreateNodesContext,
   type CreateNodesResult,
+  type CreateNodesResultArray,
   type RawProjectGraphDependency,
 } from '@nx/devkit';
-import { definitionKind, kinds } from '@strata/definitions';
 import { dependencies } from './cycles.js';
 import { Model, pluginOptionsSchema, type PluginOptions } from './model.js';
-import { otherProjects, projectFiles } from './other-projects.js';
+import { otherProjects } from './other-projects.js';
 import { definitionsOf, readWorkspace } from './read-workspace.js';
 import { inferBrokenProject, inferProject } from './targets.js';
-
-/** Definitions, and the files by which Nx itself makes projects: two of one name stop every Nx command. */
-const glob = `**/{${[...kinds.map((kind) => `${kind}.yaml`), ...projectFiles].join(',')}}`;
 
 /** Options that cannot be used are said by the executors: here they would stop everybody's projects. */
 function parseOptions(options: unknown): PluginOptions {
@@ -56,58 +53,60 @@ function nxNames(
   return names;
 }
 
-/** Makes projects of definitions. A pure function of committed files; a broken definition stops nobody else's project. */
-export const createNodes: CreateNodes = [
-  glob,
-  async (files, rawOptions, context) => {
-    const definitions = files.filter((file) => definitionKind(file) !== undefined);
-    if (definitions.length === 0) {
-      return [];
-    }
-    const options = parseOptions(rawOptions);
-    const ours = new Set(definitions.map((file) => dirname(file)));
-    const projects = new Map(
-      otherProjects(context.workspaceRoot, files).flatMap(({ name, root }): [string, string][] => {
-        // Nx's own default; beside a definition there is a name
-        const given = name ?? (ours.has(root) ? undefined : basename(root).toLowerCase());
-        return given === undefined ? [] : [[given, root]];
-      }),
-    );
-    const { good, broken } = readWorkspace(context.workspaceRoot, definitions, { projects, complete: false, options });
-    const all = [...good, ...broken].sort((left, right) => (left.file < right.file ? -1 : 1));
-    const names = nxNames(all, projects);
-    // what refers to a project that could not have its name depends on it all the same, and hears why from it
-    const renamed = new Map(all.map(({ name, file }) => [name, names.get(file) ?? name]));
-    const model = new Model(good, options);
-    return createNodesFromFiles(
-      (file): CreateNodesResult => {
-        const name = names.get(file);
-        const placed = good.find((entry) => entry.file === file);
-        const bad = broken.find((entry) => entry.file === file);
-        const root = dirname(file);
-        // of two definitions in one folder the first stands for both, and says so
-        if (name === undefined) {
-          return {};
-        }
-        if (placed !== undefined) {
-          return { projects: { [root]: inferProject(model, placed, rawOptions, renamed) } };
-        }
-        return bad === undefined
-          ? {}
-          : { projects: { [root]: inferBrokenProject({ ...bad, name }, bad.kind, rawOptions) } };
-      },
-      definitions,
-      rawOptions,
-      context,
-    );
-  },
-];
-
-/** Nx 23 and older look for this name. */
-export const createNodesV2 = createNodes;
+/**
+ * The projects of definitions, by their files.
+ *
+ * @param files definitions, and the files by which Nx itself makes projects
+ */
+export async function inferNodes(
+  definitions: readonly string[],
+  files: readonly string[],
+  rawOptions: unknown,
+  context: CreateNodesContext,
+): Promise<CreateNodesResultArray> {
+  const options = parseOptions(rawOptions);
+  const ours = new Set(definitions.map((file) => dirname(file)));
+  const projects = new Map(
+    otherProjects(context.workspaceRoot, files).flatMap(({ name, root }): [string, string][] => {
+      // Nx's own default; beside a definition there is a name
+      const given = name ?? (ours.has(root) ? undefined : basename(root).toLowerCase());
+      return given === undefined ? [] : [[given, root]];
+    }),
+  );
+  const { good, broken } = readWorkspace(context.workspaceRoot, definitions, { projects, complete: false, options });
+  const all = [...good, ...broken].sort((left, right) => (left.file < right.file ? -1 : 1));
+  const names = nxNames(all, projects);
+  // what refers to a project that could not have its name depends on it all the same, and hears why from it
+  const renamed = new Map(all.map(({ name, file }) => [name, names.get(file) ?? name]));
+  const model = new Model(good, options);
+  return createNodesFromFiles(
+    (file): CreateNodesResult => {
+      const name = names.get(file);
+      const placed = good.find((entry) => entry.file === file);
+      const bad = broken.find((entry) => entry.file === file);
+      const root = dirname(file);
+      // of two definitions in one folder the first stands for both, and says so
+      if (name === undefined) {
+        return {};
+      }
+      if (placed !== undefined) {
+        return { projects: { [root]: inferProject(model, placed, rawOptions, renamed) } };
+      }
+      return bad === undefined
+        ? {}
+        : { projects: { [root]: inferBrokenProject({ ...bad, name }, bad.kind, rawOptions) } };
+    },
+    definitions,
+    rawOptions,
+    context,
+  );
+}
 
 /** The references between definitions, as edges of the project graph. */
-export const createDependencies: CreateDependencies = (rawOptions, context) => {
+export function inferDependencies(
+  rawOptions: unknown,
+  context: CreateDependenciesContext,
+): RawProjectGraphDependency[] {
   const options = parseOptions(rawOptions);
   const projects = new Map(Object.entries(context.projects).map(([name, { root }]) => [name, root]));
   const files = definitionsOf(context.workspaceRoot, Object.values(context.projects));
@@ -123,4 +122,4 @@ export const createDependencies: CreateDependencies = (rawOptions, context) => {
         type: DependencyType.static,
       })),
   );
-};
+}

@@ -3,10 +3,7 @@ import { dirname, join } from 'node:path/posix';
 import { buildPackageJsonPatterns, buildPackageJsonWorkspacesMatcher } from 'nx/src/plugins/package-json';
 import { z } from 'zod';
 
-/** Files by which Nx itself makes projects of folders. */
-export const projectFiles = ['package.json', 'project.json'] as const;
-
-/** What Nx itself makes of a folder that has one of {@link projectFiles}. */
+/** What Nx itself makes of a folder that has a `package.json` or a `project.json`. */
 export interface OtherProject {
   /** Folder, relative to the workspace. */
   readonly root: string;
@@ -57,7 +54,7 @@ function workspacesMatcher(workspaceRoot: string): (file: string) => boolean {
  * Lists the projects that Nx itself makes of a workspace's files. Other plugins' projects are not known before Nx has
  * the whole graph.
  *
- * @param files paths relative to the workspace; all but {@link projectFiles} are left out
+ * @param files paths relative to the workspace; all but those two are left out
  */
 export function otherProjects(workspaceRoot: string, files: readonly string[]): OtherProject[] {
   const folders = new Set(files.filter((file) => /(^|\/)(package|project)\.json$/.test(file)).map(dirname));

@@ -3,7 +3,6 @@ import { basename, dirname, join } from 'node:path/posix';
 import {
   checkWorkspace,
   definitionKind,
-  kinds,
   readDefinition,
   UserError,
   type Kind,
@@ -11,10 +10,11 @@ import {
 } from '@strata/definitions';
 import { cycleProblems } from './cycles.js';
 import { Model, targetNames, type PluginOptions } from './model.js';
-import { otherProjects, projectFiles, type OtherProject } from './other-projects.js';
+import { otherProjects, type OtherProject } from './other-projects.js';
+import { definitionFiles, projectFiles } from './plugin-files.js';
 
 /** The files that make a folder a project. */
-export const definitionGlob = `**/{${kinds.join(',')}}.yaml`;
+export const definitionGlob = `**/{${definitionFiles.join(',')}}`;
 
 /** A definition that cannot be used, and why. */
 export interface BrokenDefinition {
@@ -48,7 +48,7 @@ export function definitionsOf(
 ): string[] {
   return [...projects]
     .filter(({ tags }) => tags?.includes('strata') === true)
-    .flatMap(({ root }) => kinds.map((kind) => join(root, `${kind}.yaml`)))
+    .flatMap(({ root }) => definitionFiles.map((name) => join(root, name)))
     .filter((file) => existsSync(join(workspaceRoot, file)));
 }
 
