@@ -22,6 +22,12 @@ export interface HttpRemoteOptions {
 /** Bytes that are read from the disk at once: a sixteenth of them, Node's own choice, takes half as much time again. */
 const chunkSize = 1024 * 1024;
 
+/** What a remote is called: its address, without what is secret in it. */
+export function remoteName(url: string): string {
+  const { origin, pathname } = new URL(url);
+  return `${origin}${pathname}`.replace(/\/+$/, '');
+}
+
 /** What a remote says of an artifact. */
 interface Known {
   readonly size?: number;
@@ -84,8 +90,8 @@ export class HttpRemote implements Remote {
   readonly #patience: Patience;
 
   constructor({ url, token, readOnly, patience = usualPatience }: HttpRemoteOptions) {
-    const { origin, pathname, username, password } = new URL(url);
-    this.name = `${origin}${pathname}`.replace(/\/+$/, '');
+    const { username, password } = new URL(url);
+    this.name = remoteName(url);
     this.readOnly = readOnly === true;
     const basic = Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString('base64');
     const headers = {
