@@ -20,6 +20,9 @@ export interface Part {
 /** What came of it. */
 export type Upload = { readonly state: 'whole' } | { readonly state: 'partial'; readonly offset: number };
 
+/** The status of an answer to content that is not what it should be: of no use to go on with. */
+const wrongContent = 400;
+
 /** The header that says how much of an upload is here. */
 export const offsetHeader = 'Upload-Offset';
 
@@ -40,12 +43,29 @@ export class ArtifactUpload {
     return this.cache.inventory.partial(this.scope.name, this.hex)?.size ?? 0;
   }
 
-  take(body: Readable, part: Part): Promise<Upload> {
-    // one's own: nothing is gained by writing it once more
-    if (this.cache.artifact(this.hex, this.scope) !== undefined && part.start === 0 && part.end === part.total) {
+  async take(body: Readable, part: Part): Promise<Upload> {
+    const own = this.cache.artifact(this.hex, this.scope);
+    // nothing is gained by writing it once more
+    if (own !== undefined && part.start === 0 && part.end === part.total) {
+      this.cache.useArtifact(own);
       return this.#compare(body);
     }
-    return this.cache.room.during(this.scope.name, part.end - part.start, () => this.#take(body, part));
+    const file = this.cache.folder.incoming({ scope: this.scope.name, hex: this.hex });
+    if (part.start > 0) {
+      this.#claimPartial(part.start, file);
+    }
+    try {
+      // what came of it before takes room, too
+      return await this.cache.room.during(this.scope.name, part.end, () => this.#take(body, part, file));
+    } catch (error) {
+      const isGood = error instanceof BrokenOff || (error instanceof Refused && error.status !== wrongContent);
+      if (isGood) {
+        this.#keepPartial(file);
+      }
+      throw error;
+    } finally {
+      this.cache.folder.discard(file);
+    }
   }
 
   async #compare(body: Readable): Promise<Upload> {
@@ -60,42 +80,25 @@ export class ArtifactUpload {
 
   #check(actual: string): void {
     if (actual !== this.hex) {
-      throw new Refused(400, `the content has the digest ${actual}`);
+      throw new Refused(wrongContent, `the content has the digest ${actual}`);
     }
   }
 
-  async #take(body: Readable, { start, end, total }: Part): Promise<Upload> {
-    const { folder, room, options } = this.cache;
+  async #take(body: Readable, { start, end, total }: Part, file: string): Promise<Upload> {
+    const { room, options } = this.cache;
     if (total > room.largest(this.scope.name)) {
       throw new Refused(413, 'the artifact is larger than what this server keeps');
     }
-    const file = folder.incoming({ scope: this.scope.name, hex: this.hex });
     const hash = createHash('sha256');
     if (start > 0) {
-      this.#claimPartial(start, file);
+      await hashFile(file, hash);
     }
-    try {
-      if (start > 0) {
-        await hashFile(file, hash);
-      }
-      await receive(body, file, hash, options.patience, this.onBytes);
-    } catch (error) {
-      if (error instanceof BrokenOff || (error instanceof Refused && error.status === 408)) {
-        this.#keepPartial(file);
-      } else {
-        folder.discard(file);
-      }
-      throw error;
-    }
+    await receive(body, file, hash, options.patience, this.onBytes);
     if (end < total) {
       return { state: 'partial', offset: this.#keepPartial(file) };
     }
-    try {
-      this.#check(hash.digest('hex'));
-      await this.#publish(file, total);
-    } finally {
-      folder.discard(file);
-    }
+    this.#check(hash.digest('hex'));
+    await this.#publish(file, total);
     return { state: 'whole' };
   }
 

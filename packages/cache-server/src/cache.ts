@@ -67,10 +67,20 @@ export class Cache {
     return needs.every(({ hex, size }) => this.artifact(hex, scope)?.size === size);
   }
 
-  async sendArtifact(artifact: Artifact, span?: Span): Promise<Readable | undefined> {
-    const { hex, size, scopes } = artifact;
+  /** Notes that somebody relies on an artifact: who hears that it is here will not send it, but an entry that needs it. */
+  useArtifact(artifact: Artifact): void {
+    this.#use(artifact, this.#fileOf(artifact));
+  }
+
+  /** Under any of its names. */
+  #fileOf({ hex, size, scopes }: Artifact): string {
     const [scope = ''] = scopes;
-    const file = this.folder.artifact(scope, hex, size);
+    return this.folder.artifact(scope, hex, size);
+  }
+
+  async sendArtifact(artifact: Artifact, span?: Span): Promise<Readable | undefined> {
+    const { hex, size } = artifact;
+    const file = this.#fileOf(artifact);
     this.#use(artifact, file);
     const onWrong = (): void => {
       // evicted while it was to be opened: nothing is wrong
@@ -88,7 +98,7 @@ export class Cache {
     for (const { hex } of entry.needs) {
       const artifact = this.artifact(hex, scope);
       if (artifact !== undefined) {
-        this.#use(artifact, this.folder.artifact([...artifact.scopes][0] ?? '', hex, artifact.size));
+        this.useArtifact(artifact);
       }
     }
     const onWrong = (): void => {

@@ -11,7 +11,7 @@ import type { EntryKind } from './names.js';
 import { Refused } from './refused.js';
 
 /** What a task of Strata's leaves for Nx to cache: `dist/PROJECT/strata/TARGET.json`. */
-const taskOutput = /(^|\/)strata\/[a-z-]+\.json$/;
+const taskOutput = /(^|\/)strata\/[^/]+\.json$/;
 const taskOutputSchema = z.object({
   outputs: z.record(z.string(), descriptorSchema),
   stack: z.array(descriptorSchema).optional(),

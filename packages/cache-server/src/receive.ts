@@ -3,6 +3,7 @@ import { open } from 'node:fs/promises';
 import type { Hash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { Refused } from './refused.js';
+import { Writer } from './writer.js';
 
 /** A body that ended before it was whole: its sender is gone. */
 export class BrokenOff extends Error {
@@ -100,9 +101,9 @@ export async function hashFile(file: string, hash: Hash): Promise<void> {
 }
 
 /**
- * Appends a body to a file, hashing on the way, and has it on the disk in the end. One chunk at a time is in memory.
+ * Appends a body to a file, hashing on the way, and has it on the disk in the end.
  *
- * @param onBytes told of every chunk that was written, in bytes
+ * @param onBytes told of every chunk that came, in bytes
  */
 export async function receive(
   body: Readable,
@@ -112,17 +113,17 @@ export async function receive(
   onBytes: (count: number) => void,
 ): Promise<void> {
   const handle = await open(file, 'a', 0o600);
+  const writer = new Writer(handle);
   try {
     for await (const chunk of chunksOf(body, patience)) {
+      const room = writer.write(chunk);
       hash.update(chunk);
-      for (let done = 0; done < chunk.length;) {
-        const { bytesWritten } = await handle.write(chunk, done);
-        done += bytesWritten;
-      }
       onBytes(chunk.length);
+      await room;
     }
-    await handle.sync();
+    await writer.end();
   } finally {
+    await writer.settled();
     await handle.close();
   }
 }

@@ -129,10 +129,14 @@ function addArtifacts(app: FastifyInstance, { cache, metrics, clientOf }: Contex
     return stream(reply, await cache.sendArtifact(artifact, span), length);
   });
   app.head<Named>(url, (request, reply) => {
-    const artifact = cache.artifact(sha256Name(request.params.name), clientOf(request).scope);
+    const { scope, mayWrite } = clientOf(request);
+    const artifact = cache.artifact(sha256Name(request.params.name), scope);
+    // who may not write is to know before sending gigabytes
+    reply.header('Allow', mayWrite ? 'GET, HEAD, PUT' : 'GET, HEAD');
     if (artifact === undefined) {
       throw nothing({ [offsetHeader]: String(uploadOf(request).offset) });
     }
+    cache.useArtifact(artifact);
     return reply.type(binary).header('Accept-Ranges', 'bytes').header('Content-Length', artifact.size).send();
   });
   app.put<Named>(url, async (request, reply) => {

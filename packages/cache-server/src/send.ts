@@ -45,7 +45,6 @@ async function* verified(chunks: AsyncIterable<Buffer>, hex: string, onWrong: ()
 
 async function* guarded(
   chunks: AsyncIterable<Buffer>,
-  handle: FileHandle,
   { stall }: Patience,
   giveUp: () => void,
 ): AsyncGenerator<Buffer> {
@@ -63,7 +62,6 @@ async function* guarded(
     }
   } finally {
     clearInterval(timer);
-    await handle.close();
   }
 }
 
@@ -103,8 +101,12 @@ export async function send({ file, hex, size, span, patience, onWrong }: Sending
   const chunks = chunksOf(handle, span ?? { start: 0, end: size });
   const checked = span === undefined ? verified(chunks, hex, onWrong) : chunks;
   const stream: Readable = Readable.from(
-    guarded(checked, handle, patience, () => stream.destroy(new Error('the reader takes too long'))),
+    guarded(checked, patience, () => stream.destroy(new Error('the reader takes too long'))),
     { objectMode: false, highWaterMark: chunkSize },
   );
+  // not in a generator's `finally`: a reader that goes away before the first chunk never begins it
+  stream.once('close', () => {
+    void handle.close();
+  });
   return stream;
 }

@@ -15,13 +15,18 @@ import { makeServer } from './server.js';
 function ownToken(folder: string): string {
   const file = join(folder, 'local-token');
   try {
-    return readFileSync(file, 'utf8').trim();
+    const known = readFileSync(file, 'utf8').trim();
+    // a disk that was full may have left an empty one
+    if (known !== '') {
+      return known;
+    }
   } catch {
-    const { token } = newToken();
-    writeFileSync(file, `${token}\n`, { mode: 0o600 });
-    chmodSync(file, 0o600);
-    return token;
+    // the first start
   }
+  const { token } = newToken();
+  writeFileSync(file, `${token}\n`, { mode: 0o600 });
+  chmodSync(file, 0o600);
+  return token;
 }
 
 interface CurrentAccess {
@@ -61,7 +66,7 @@ function listeningFailed(host: string, port: number, cause: unknown): UserError 
 
 /**
  * Serves until a signal ends it (SIGTERM, SIGINT: requests that are under way may end; a second one ends it at once).
- * SIGHUP has tokens and certificates read again. Logs go to the standard error, as one JSON object a line.
+ * SIGHUP has tokens and certificates read again, and ends a server that has neither. Logs go to the standard error, as one JSON object a line.
  *
  * @param print is given the lines that a user evaluates in a shell
  */
@@ -100,16 +105,22 @@ export async function serve(options: ServeOptions, print: (line: string) => void
     print(`export NX_SELF_HOSTED_REMOTE_CACHE_ACCESS_TOKEN=${own}`);
   }
 
-  process.on('SIGHUP', () => {
-    reload();
-    try {
-      if (options.tls !== undefined) {
-        (app.server as unknown as Server).setSecureContext(readTls(options.tls));
+  const isConfigured = options.tokens !== undefined || options.tls !== undefined;
+  if (isConfigured) {
+    process.on('SIGHUP', () => {
+      reload();
+      try {
+        if (options.tls !== undefined) {
+          (app.server as unknown as Server).setSecureContext(readTls(options.tls));
+        }
+      } catch (error) {
+        logger.error(
+          { problem: (error as Error).message },
+          'the certificate cannot be used: the one from before stays',
+        );
       }
-    } catch (error) {
-      logger.error({ problem: (error as Error).message }, 'the certificate cannot be used: the one from before stays');
-    }
-  });
+    });
+  }
   await new Promise<void>((resolve) => {
     const stop = (signal: NodeJS.Signals): void => {
       process.once(signal, () => process.exit(1));
@@ -125,6 +136,10 @@ export async function serve(options: ServeOptions, print: (line: string) => void
     };
     process.once('SIGTERM', stop);
     process.once('SIGINT', stop);
+    if (!isConfigured) {
+      // there is nothing to read again: somebody closed the terminal
+      process.once('SIGHUP', stop);
+    }
   });
   folder.close();
   logger.info('stopped');

@@ -1,4 +1,4 @@
-import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
+import { fastify, LogController, type FastifyInstance, type FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import type { Access, Client } from './access.js';
 import type { Cache } from './cache.js';
@@ -38,9 +38,9 @@ export function makeServer(parts: ServerParts): FastifyInstance {
     headersTimeout: patience.stall,
     connectionsCheckingInterval: Math.min(patience.stall, 5_000),
   };
-  const app = Fastify({
+  const app = fastify({
     loggerInstance: logger,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     exposeHeadRoutes: false,
     routerOptions: { maxParamLength: 1024 },
     // a client that reuses a connection must not meet its end: Nx fails a run then

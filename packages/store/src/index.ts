@@ -21,5 +21,6 @@ export { artifactsOfActionResult, BadActionResult, decodeActionResult, encodeAct
 export { remoteAddresses, type RemoteAddress, type RemoteOptions } from './remotes/addresses.js';
 export { RemoteFault, type Remote } from './remotes/remote.js';
 export { HttpRemote, type HttpRemoteOptions } from './remotes/http-remote.js';
+export { noProxyVariables } from './remotes/proxies.js';
 export { Remotes } from './remotes/remotes.js';
 export { Uploader } from './remotes/uploader.js';

@@ -2,14 +2,16 @@ import { UserError } from '@strata/definitions';
 import { explainingFullDisk } from './full-disk.js';
 import { LocalStore, type LocalStoreOptions } from './local-store.js';
 import type { RemoteAddress } from './remotes/addresses.js';
-import { HttpRemote } from './remotes/http-remote.js';
+import { HttpRemote, remoteName } from './remotes/http-remote.js';
 import { Remotes, type OnFault } from './remotes/remotes.js';
 import { SharedStore, type SharingOptions } from './shared-store.js';
 import type { Store } from './types.js';
 
 /** Remotes of a store, and how it uses them. */
-export interface RemoteUse extends Partial<Pick<SharingOptions, 'offers' | 'onTransfer'>> {
+export interface RemoteUse extends Partial<Pick<SharingOptions, 'onTransfer'>> {
   readonly addresses: readonly RemoteAddress[];
+  /** Whether actions that are asked for are left to be uploaded to them. Default: false. */
+  readonly offers?: boolean | undefined;
   /** Whether they are asked for what is not here. Default: true. */
   readonly reads?: boolean | undefined;
   readonly onFault?: OnFault | undefined;
@@ -56,7 +58,9 @@ export async function openStore({ remotes, ...options }: OpenOptions): Promise<S
   }
   return new SharedStore(local, {
     remotes: remotes.reads === false ? new Remotes([], options.root) : openRemotes(options.root, remotes),
-    offers: remotes.offers === true && remotes.addresses.some(({ readOnly }) => !readOnly),
+    offersTo: remotes.addresses
+      .filter(({ readOnly }) => remotes.offers === true && !readOnly)
+      .map(({ url }) => remoteName(url)),
     onTransfer: remotes.onTransfer,
   });
 }

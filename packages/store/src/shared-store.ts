@@ -29,8 +29,8 @@ const resumable = 1024 * 1024;
 /** How a store uses its remotes. */
 export interface SharingOptions {
   readonly remotes: Remotes;
-  /** Whether actions that are asked for here are left to be uploaded. */
-  readonly offers: boolean;
+  /** Names of the remotes for which actions that are asked for here are left to be uploaded. */
+  readonly offersTo: readonly string[];
   /** Told how far downloads are. */
   readonly onTransfer?: ((transfer: Transfer) => void) | undefined;
 }
@@ -40,7 +40,7 @@ export interface SharingOptions {
  * come when somebody asks for them first. What a remote cannot do, this machine does without it.
  */
 export class SharedStore implements Store {
-  readonly #spool: Spool;
+  readonly #spools: readonly Spool[];
   /** Artifacts that no remote had when they were needed: actions that name them have to run again. */
   readonly #gone = new Set<Digest>();
   readonly #offered = new Set<ActionKey>();
@@ -50,7 +50,7 @@ export class SharedStore implements Store {
     private readonly local: LocalStore,
     private readonly options: SharingOptions,
   ) {
-    this.#spool = new Spool(local.root);
+    this.#spools = options.offersTo.map((remote) => new Spool(local.root, remote));
   }
 
   get root(): AbsolutePath {
@@ -171,9 +171,9 @@ export class SharedStore implements Store {
   }
 
   async #offer(key: ActionKey, result: ActionResult, made: boolean): Promise<void> {
-    if (this.options.offers && (made || !this.#offered.has(key))) {
+    if (made || !this.#offered.has(key)) {
       this.#offered.add(key);
-      await this.#spool.add({ key, result, made });
+      await Promise.all(this.#spools.map((spool) => spool.add({ key, result, made })));
     }
   }
 

@@ -1,4 +1,13 @@
-import { storeRoot, HttpRemote, openLocalStore, openRemotes, remoteAddresses, Remotes, Uploader } from '@strata/store';
+import {
+  storeRoot,
+  HttpRemote,
+  noProxyVariables,
+  openLocalStore,
+  openRemotes,
+  remoteAddresses,
+  Remotes,
+  Uploader,
+} from '@strata/store';
 import type { RemoteAddress } from '@strata/store';
 import { removeInNamespace } from '@strata/sandbox';
 import { formatBytes } from '@strata/image';
@@ -95,6 +104,7 @@ export class Session {
       {
         [serverVariable]: relay.url,
         [tokenVariable]: relay.token,
+        ...noProxyVariables(own),
         STRATA_REMOTE_TOKEN: first?.token ?? '',
         ...(first?.implied === true ? { STRATA_REMOTE: first.url, STRATA_REMOTE_IMPLIED: 'true' } : {}),
         ...(saysNotices ? { [noticesVariable]: 'true' } : {}),

@@ -1,7 +1,7 @@
 import { parseBytes, suggest, UserError } from '@strata/definitions';
 import { formatBytes } from '@strata/image';
 import { openUserStore } from '@strata/sandbox';
-import { openRemotes, remoteAddresses, Uploader, type Descriptor, type Store } from '@strata/store';
+import { MissingArtifact, openRemotes, remoteAddresses, Uploader, type Descriptor, type Store } from '@strata/store';
 import { cachedTasks, evaluate, type EvaluatedAction } from '../evaluate.js';
 import { openWorkspace, type OpenWorkspace } from '../open-workspace.js';
 import { withBar } from './progress-bar.js';
@@ -110,25 +110,37 @@ function requireProject({ model }: OpenWorkspace, verb: string, project: string 
   return project;
 }
 
-function requireRemotes({ model }: OpenWorkspace): ReturnType<typeof remoteAddresses> {
-  const addresses = remoteAddresses(process.env, model.options.remotes);
+function requireRemotes({ model }: OpenWorkspace, writes = false): ReturnType<typeof remoteAddresses> {
+  const addresses = remoteAddresses(process.env, model.options.remotes).filter(({ readOnly }) => !writes || !readOnly);
   if (addresses.length === 0) {
-    throw new UserError('there is no cache to share with', {
+    throw new UserError(writes ? 'there is no cache that may be written to' : 'there is no cache to share with', {
       hint: 'name one as `remotes` in the options of nx-strata in nx.json, or as STRATA_REMOTE in the environment',
     });
   }
   return addresses;
 }
 
+function ifMissing(error: unknown): MissingArtifact {
+  if (error instanceof MissingArtifact) {
+    return error;
+  }
+  throw error;
+}
+
 async function pull(name: string | undefined): Promise<void> {
   const workspace = await openWorkspace();
   const project = requireProject(workspace, 'pull', name);
   const addresses = requireRemotes(workspace);
+  const faults: string[] = [];
+  const asked = openRemotes(workspace.store.root, { addresses });
+  // who asks for it wants to know how it is now
+  asked.forget();
+  await asked.close();
   let show: ((work: { done: number; total: number }) => void) | undefined;
   const store = await openUserStore(process.env, {
     addresses,
     onFault: (message) => {
-      console.error(message);
+      faults.push(message);
     },
     onTransfer: (transfer) => show?.(transfer),
   });
@@ -136,9 +148,22 @@ async function pull(name: string | undefined): Promise<void> {
   const own = actions.filter(({ task }) => task.startsWith(`${project}:`));
   const known = own.filter((action) => action.known);
   const artifacts = known.flatMap(({ outputs }): Descriptor[] => Object.values(outputs));
-  await withBar('pulls', async (shown) => {
+  const gone = await withBar('pulls', async (shown) => {
     show = shown;
-    await store.bring(artifacts);
+    return store.bring(artifacts).then(() => undefined, ifMissing);
+  });
+  if (faults.length > 0 && (gone !== undefined || known.length < own.length)) {
+    throw new UserError(`${project} is not pulled`, {
+      details: faults,
+      hint: 'try again when the cache can be used',
+      cause: gone,
+    });
+  }
+  if (gone !== undefined) {
+    throw new UserError(`${project} is not pulled: ${gone.message}`, { hint: `build it: nx run ${project}:build` });
+  }
+  faults.forEach((fault) => {
+    console.error(fault);
   });
   const bytes = artifacts.reduce((sum, { size }) => sum + size, 0);
   console.log(`${project}: ${artifacts.length} artifacts are here, ${formatBytes(bytes)}`);
@@ -150,7 +175,7 @@ async function pull(name: string | undefined): Promise<void> {
 async function push(name: string | undefined): Promise<void> {
   const workspace = await openWorkspace();
   const project = requireProject(workspace, 'push', name);
-  const addresses = requireRemotes(workspace);
+  const addresses = requireRemotes(workspace, true);
   const faults: string[] = [];
   const remotes = openRemotes(workspace.store.root, { addresses, onFault: (message) => faults.push(message) });
   remotes.forget();
@@ -162,6 +187,12 @@ async function push(name: string | undefined): Promise<void> {
   const left = await withBar('pushes', (show) => uploader.drainAll({ onWork: show }));
   const { bytes, actions } = await uploader.progress();
   await remotes.close();
+  const closed = remotes.writable.find((remote) => remotes.isUnwilling(remote));
+  if (closed !== undefined) {
+    throw new UserError(`${project} is not shared: ${closed.name} takes nothing`, {
+      hint: 'the token may only read, or the server is no cache for artifacts and actions',
+    });
+  }
   if (left > 0 || faults.length > 0) {
     throw new UserError(`${project} is not shared: ${left} actions are left`, {
       details: faults,

@@ -5,6 +5,9 @@ import { digestOf, hexOf, type AbsolutePath } from '@strata/fingerprint';
 /** Milliseconds until a remote that could not be used is asked once more. */
 const rest = 60_000;
 
+/** The reason of a remote that is not meant to do it, which is nobody's fault: asking again is of no use. */
+export const unwilling = 'unwilling';
+
 /** What a remote is asked to do: one that has no room may still be read. */
 export type Direction = 'read' | 'write';
 
@@ -28,7 +31,7 @@ export class Health {
   /** Whether it is to be left alone for now. */
   isResting(direction: Direction): boolean {
     const state = statSync(this.#file(direction), { throwIfNoEntry: false });
-    return state !== undefined && Date.now() - state.mtimeMs < rest;
+    return state !== undefined && (Date.now() - state.mtimeMs < rest || this.reason(direction) === unwilling);
   }
 
   /**

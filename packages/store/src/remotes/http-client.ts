@@ -1,6 +1,7 @@
 import pRetry, { AbortError } from 'p-retry';
 import { EnvHttpProxyAgent, request, type Dispatcher } from 'undici';
 import type { Patience } from './pace.js';
+import { noProxy, proxyFor } from './proxies.js';
 import { RemoteFault, type FaultKind } from './remote.js';
 
 /** An HTTP answer, whose body is to be read or dumped. */
@@ -31,6 +32,16 @@ function kindOf(status: number): FaultKind {
     default:
       return 'unusable';
   }
+}
+
+/** What a user can do about an answer, where that is known. */
+function meaning(status: number, { location }: Answer['headers']): string {
+  if (status === 401) {
+    return ' (it does not know the token)';
+  }
+  // not followed: the token is for the server that was named
+  const target = typeof location === 'string' && URL.canParse(location) ? new URL(location).origin : undefined;
+  return status >= 300 && status < 400 && target !== undefined ? ` (it is at ${target})` : '';
 }
 
 /** Codes of errors that say that nobody is there, or that nobody answers: a second try would only cost time. */
@@ -84,34 +95,45 @@ export class HttpClient {
     private readonly headers: Readonly<Record<string, string>>,
     private readonly patience: Patience,
   ) {
+    const connect = { timeout: patience.connect };
     this.#agent = new EnvHttpProxyAgent({
       connections,
-      connect: { timeout: patience.connect },
-      headersTimeout: patience.answer,
-      bodyTimeout: patience.window,
+      connect,
+      proxyTls: connect,
+      // empty where there is none: undici would look into the environment itself
+      httpProxy: proxyFor('http', process.env) ?? '',
+      httpsProxy: proxyFor('https', process.env) ?? '',
+      noProxy: noProxy(process.env),
+      // as everybody else does: many proxies tunnel to HTTPS's port alone
+      proxyTunnel: false,
     });
   }
 
   /** Asks once. Throws what undici does. */
   async ask(method: 'GET' | 'HEAD' | 'PUT', path: string, options: AskOptions): Promise<Answer> {
-    const { signal, headers, body, answer } = options;
+    const { signal, headers, body, answer = this.patience.answer } = options;
     return request(`${this.base}${path}`, {
       method,
       headers: { ...this.headers, ...headers },
       dispatcher: this.#agent,
+      // here and not in the agent, which forgets them on the way to a proxy
+      headersTimeout: answer,
+      bodyTimeout: this.patience.window,
       ...(body === undefined ? {} : { body }),
       ...(signal === undefined ? {} : { signal }),
-      ...(answer === undefined ? {} : { headersTimeout: answer }),
     });
   }
 
   /** Throws where an answer has another status: what may go well later as a {@link BusyAnswer}, all else as a fault. */
-  async require({ statusCode, body }: Pick<Answer, 'statusCode' | 'body'>, ...good: number[]): Promise<void> {
+  async require(
+    { statusCode, headers, body }: Pick<Answer, 'statusCode' | 'headers' | 'body'>,
+    ...good: number[]
+  ): Promise<void> {
     if (good.includes(statusCode)) {
       return;
     }
     await body.dump();
-    const reason = `answers ${statusCode}`;
+    const reason = `answers ${statusCode}${meaning(statusCode, headers)}`;
     throw busy.includes(statusCode) ? new BusyAnswer(reason) : new RemoteFault(kindOf(statusCode), reason);
   }
 

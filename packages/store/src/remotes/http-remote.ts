@@ -22,6 +22,19 @@ export interface HttpRemoteOptions {
 /** Bytes that are read from the disk at once: a sixteenth of them, Node's own choice, takes half as much time again. */
 const chunkSize = 1024 * 1024;
 
+/** What a remote is called: its address, without what is secret in it. */
+export function remoteName(url: string): string {
+  const { origin, pathname } = new URL(url);
+  return `${origin}${pathname}`.replace(/\/+$/, '');
+}
+
+/** What a remote says of an artifact. */
+interface Known {
+  readonly size?: number;
+  readonly offset: number;
+  readonly mayWrite: boolean;
+}
+
 /** Bytes of an action's result that are read at most. */
 const largestRecord = 16 * 1024 * 1024;
 
@@ -77,8 +90,8 @@ export class HttpRemote implements Remote {
   readonly #patience: Patience;
 
   constructor({ url, token, readOnly, patience = usualPatience }: HttpRemoteOptions) {
-    const { origin, pathname, username, password } = new URL(url);
-    this.name = `${origin}${pathname}`.replace(/\/+$/, '');
+    const { username, password } = new URL(url);
+    this.name = remoteName(url);
     this.readOnly = readOnly === true;
     const basic = Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString('base64');
     const headers = {
@@ -92,28 +105,38 @@ export class HttpRemote implements Remote {
   }
 
   async action(key: ActionKey, signal?: AbortSignal): Promise<ActionResult | undefined> {
-    return this.#client.trying(signal, async () => {
-      const answer = await this.#client.ask('GET', `/ac/${hexOf(key)}`, { signal });
-      if (answer.statusCode === 404) {
-        await answer.body.dump();
-        return undefined;
+    const bytes = await this.#client.trying(signal, () =>
+      atPace(this.#patience, signal, (ends, onBytes) => this.#recordOf(key, ends, onBytes)),
+    );
+    try {
+      return bytes === undefined ? undefined : decodeActionResult(bytes);
+    } catch (cause) {
+      throw new RemoteFault('wrong', `sent an action that is none: ${(cause as Error).message}`, { cause });
+    }
+  }
+
+  async #recordOf(
+    key: ActionKey,
+    signal: AbortSignal,
+    onBytes: (count: number) => void,
+  ): Promise<Uint8Array | undefined> {
+    const answer = await this.#client.ask('GET', `/ac/${hexOf(key)}`, { signal });
+    if (answer.statusCode === 404) {
+      await answer.body.dump();
+      return undefined;
+    }
+    await this.#client.require(answer, 200);
+    const chunks: Buffer[] = [];
+    let size = 0;
+    for await (const chunk of answer.body as AsyncIterable<Buffer>) {
+      size += chunk.length;
+      if (size > largestRecord) {
+        throw new RemoteFault('wrong', `sent more than ${largestRecord} bytes as an action`);
       }
-      await this.#client.require(answer, 200);
-      const chunks: Buffer[] = [];
-      let size = 0;
-      for await (const chunk of answer.body as AsyncIterable<Buffer>) {
-        size += chunk.length;
-        if (size > largestRecord) {
-          throw new RemoteFault('wrong', `sent more than ${largestRecord} bytes as an action`);
-        }
-        chunks.push(chunk);
-      }
-      try {
-        return decodeActionResult(Buffer.concat(chunks));
-      } catch (cause) {
-        throw new RemoteFault('wrong', `sent an action that is none: ${(cause as Error).message}`, { cause });
-      }
-    });
+      onBytes(chunk.length);
+      chunks.push(chunk);
+    }
+    return Buffer.concat(chunks);
   }
 
   async size(digest: Digest, signal?: AbortSignal): Promise<number | undefined> {
@@ -137,6 +160,10 @@ export class HttpRemote implements Remote {
     /** How much of it is there; undefined where all of it is. */
     const look = async (): Promise<number | undefined> => {
       const known = await this.#client.trying(signal, () => this.#head(digest, signal));
+      if (!known.mayWrite) {
+        // before gigabytes are sent that are refused in the end
+        throw new RemoteFault('forbidden', 'may not be written to with this token');
+      }
       return known.size === size ? undefined : Math.min(known.offset, size);
     };
     let seen: { readonly offset: number | undefined } | undefined = { offset: await look() };
@@ -196,15 +223,17 @@ export class HttpRemote implements Remote {
     await this.#client.close();
   }
 
-  /** The size of an artifact, or how much of it an upload that broke off has left. */
-  async #head(digest: Digest, signal?: AbortSignal): Promise<{ readonly size?: number; readonly offset: number }> {
+  /** The size of an artifact, or how much of it an upload that broke off has left; and whether it may be written. */
+  async #head(digest: Digest, signal?: AbortSignal): Promise<Known> {
     const { statusCode, headers, body } = await this.#client.ask('HEAD', `/cas/${hexOf(digest)}`, { signal });
     await body.dump();
+    const { allow = 'PUT' } = headers;
+    const mayWrite = `${allow}`.split(/\s*,\s*/).includes('PUT');
     if (statusCode === 404) {
-      return { offset: Number(headers['upload-offset'] ?? 0) };
+      return { offset: Number(headers['upload-offset'] ?? 0), mayWrite };
     }
-    await this.#client.require({ statusCode, body }, 200);
-    return { size: Number(headers['content-length']), offset: 0 };
+    await this.#client.require({ statusCode, headers, body }, 200);
+    return { size: Number(headers['content-length']), offset: 0, mayWrite };
   }
 
   async #downloadOnce(artifact: Descriptor, file: AbsolutePath, options: TransferOptions): Promise<boolean> {

@@ -40,7 +40,7 @@ describe('remotes of a store', () => {
     const remotes = new Remotes([remote], root, (message) => faults.push(message));
     opened.push(remotes);
     return {
-      store: new SharedStore(local, { remotes, offers: true }),
+      store: new SharedStore(local, { remotes, offersTo: [remote.name] }),
       uploader: new Uploader(local, remotes),
       faults,
     };

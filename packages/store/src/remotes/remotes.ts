@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { absolutePath, type AbsolutePath, type Digest } from '@strata/fingerprint';
 import type { ActionKey, ActionResult, Descriptor } from '../types.js';
-import { Health, type Direction, type Trouble } from './health.js';
+import { Health, unwilling, type Direction, type Trouble } from './health.js';
 import { RemoteFault, type Remote, type TransferOptions } from './remote.js';
 
 /** Said once in a command for each remote and direction. */
@@ -57,13 +57,18 @@ export class Remotes {
     return this.#health.get(remote)?.isResting(direction) === true;
   }
 
+  /** Whether a remote is not meant to be written to, as it said in this command: a token may only read, say. */
+  isUnwilling(remote: Remote): boolean {
+    return this.#health.get(remote)?.reason('write') === unwilling;
+  }
+
   /** Notes what went wrong with a remote, and says it where it is the first time in this command. */
   report(remote: Remote, direction: Direction, { kind, message }: RemoteFault): void {
     // a token that may only read is somebody's intention
     const silent =
       (kind === 'forbidden' && direction === 'write') || (kind === 'not offered' && this.quiet.has(remote.name));
     const trouble = kind === 'wrong' ? 'content' : direction;
-    const isFirst = this.#health.get(remote)?.report(trouble, silent ? '' : message) === true;
+    const isFirst = this.#health.get(remote)?.report(trouble, silent ? unwilling : message) === true;
     if (isFirst && !silent) {
       this.onFault(faultMessage(remote.name, trouble, message));
     }
@@ -74,7 +79,9 @@ export class Remotes {
     return this.all.flatMap((remote) => {
       const health = this.#health.get(remote);
       // who cannot be read from cannot be written to: one line for both
-      const direction = (['read', 'content', 'write'] as const).find((one) => (health?.reason(one) ?? '') !== '');
+      const direction = (['read', 'content', 'write'] as const).find(
+        (one) => (health?.reason(one) ?? unwilling) !== unwilling,
+      );
       return direction === undefined || health?.claimNotice(direction) !== true
         ? []
         : [faultMessage(remote.name, direction, health.reason(direction) ?? '')];

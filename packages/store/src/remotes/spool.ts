@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { hexOf, type AbsolutePath } from '@strata/fingerprint';
+import { digestOf, hexOf, type AbsolutePath } from '@strata/fingerprint';
 import { z } from 'zod';
 import { actionResultSchema } from '../schemas.js';
 import type { ActionKey, ActionResult } from '../types.js';
@@ -20,14 +20,16 @@ export interface SpooledAction {
 }
 
 /**
- * What is to be uploaded: files in the folder `uploads` of a store. Tasks leave them there and end; whoever uploads takes
- * them, in this command or, where a command was killed or a remote was down, in the next one.
+ * What is to be uploaded to one remote: files in the folder `uploads` of a store. Tasks leave them there and end; whoever
+ * uploads takes them, in this command or, where a command was killed or a remote was down, in the next one that has the
+ * same remote: another workspace of this user may have others, which are not to see it.
  */
 export class Spool {
   readonly #folder: string;
 
-  constructor(root: AbsolutePath) {
-    this.#folder = join(root, 'uploads');
+  /** @param remote its name */
+  constructor(root: AbsolutePath, remote: string) {
+    this.#folder = join(root, 'uploads', hexOf(digestOf(remote)).slice(0, 16));
   }
 
   /** Leaves an action to be uploaded. */
@@ -66,6 +68,11 @@ export class Spool {
 
   async remove(key: ActionKey): Promise<void> {
     await rm(this.#file(key), { force: true });
+  }
+
+  /** Leaves nothing to be uploaded. */
+  async clear(): Promise<void> {
+    await rm(this.#folder, { recursive: true, force: true });
   }
 
   #file(key: ActionKey): string {

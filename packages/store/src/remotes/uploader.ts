@@ -3,7 +3,7 @@ import { absolutePath, type AbsolutePath } from '@strata/fingerprint';
 import pLimit from 'p-limit';
 import { FileLock } from '../locks.js';
 import { MissingArtifact } from '../missing-artifact.js';
-import type { Descriptor, Work } from '../types.js';
+import type { ActionKey, Descriptor, Work } from '../types.js';
 import { RemoteFault, type Remote } from './remote.js';
 import type { Remotes } from './remotes.js';
 import { Spool, type SpooledAction } from './spool.js';
@@ -34,24 +34,40 @@ export interface DrainOptions {
   readonly onWork?: ((work: Work) => void) | undefined;
 }
 
-/** Brings to the remotes what tasks left in the spool. One process at a time does it. */
+/** One action that is to go to one remote. */
+interface Job {
+  readonly remote: Remote;
+  readonly spool: Spool;
+  readonly entry: SpooledAction;
+}
+
+function sizeOf({ entry }: Job): number {
+  return Object.values(entry.result.outputs).reduce((sum, { size }) => sum + size, 0);
+}
+
+/** Brings to the remotes what tasks left for them. One process at a time does it. */
 export class Uploader {
-  readonly #spool: Spool;
+  readonly #spools: ReadonlyMap<Remote, Spool>;
   readonly #lock: AbsolutePath;
+  readonly #done = new Set<ActionKey>();
   #bytes = 0;
-  #actions = 0;
 
   constructor(
     private readonly source: Source,
     private readonly remotes: Remotes,
   ) {
-    this.#spool = new Spool(source.root);
+    this.#spools = new Map(remotes.writable.map((remote) => [remote, new Spool(source.root, remote.name)]));
     this.#lock = absolutePath(join(source.root, 'locks', 'uploads'));
   }
 
   /** What was done so far, and how many actions wait. */
   async progress(): Promise<UploadProgress> {
-    return { bytes: this.#bytes, actions: this.#actions, left: (await this.#spool.keys()).length };
+    return { bytes: this.#bytes, actions: this.#done.size, left: await this.#left() };
+  }
+
+  async #left(): Promise<number> {
+    const keys = await Promise.all([...this.#spools.values()].map((spool) => spool.keys()));
+    return new Set(keys.flat()).size;
   }
 
   /**
@@ -59,16 +75,17 @@ export class Uploader {
    * cannot be used now, or since the signal ended it.
    */
   async drain({ signal, onWork }: DrainOptions = {}): Promise<number> {
-    const waiting = await this.#spool.keys();
-    if (waiting.length === 0 || !this.#mayWrite()) {
-      return waiting.length;
+    const left = await this.#left();
+    if (left === 0 || !this.#mayWrite()) {
+      return left;
     }
     const lock = await FileLock.tryTake(this.#lock);
     if (lock === undefined) {
-      return waiting.length;
+      return left;
     }
     try {
       await this.#drainAlone(signal, onWork);
+      await this.#forgetUnwilling();
     } catch (error) {
       if (signal?.aborted !== true) {
         throw error;
@@ -76,43 +93,69 @@ export class Uploader {
     } finally {
       lock.release();
     }
-    return (await this.#spool.keys()).length;
+    return this.#left();
   }
 
   /** The same, and waits for other processes that upload, until nothing is left that can be uploaded. */
   async drainAll(options: DrainOptions = {}): Promise<number> {
     for (;;) {
       const left = await this.drain(options);
-      if (left === 0 || options.signal?.aborted === true || !this.#mayWrite()) {
+      if (left === 0 || options.signal?.aborted === true) {
         return left;
+      }
+      if (!this.#mayWrite()) {
+        // tasks may have left something since
+        await this.#forgetUnwilling();
+        return this.#left();
       }
       await new Promise((resolve) => setTimeout(resolve, lookEvery));
     }
   }
 
+  #mayWriteTo(remote: Remote): boolean {
+    return !this.remotes.isResting(remote, 'write') && !this.remotes.isResting(remote, 'read');
+  }
+
   #mayWrite(): boolean {
-    return this.remotes.writable.some(
-      (remote) => !this.remotes.isResting(remote, 'write') && !this.remotes.isResting(remote, 'read'),
-    );
+    return this.remotes.writable.some((remote) => this.#mayWriteTo(remote));
+  }
+
+  /** What may not be written now will not be later either. */
+  async #forgetUnwilling(): Promise<void> {
+    for (const [remote, spool] of this.#spools) {
+      if (this.remotes.isUnwilling(remote)) {
+        await spool.clear();
+      }
+    }
+  }
+
+  async #jobs(): Promise<Job[]> {
+    const jobs: Job[] = [];
+    for (const [remote, spool] of this.#spools) {
+      for (const key of this.#mayWriteTo(remote) ? await spool.keys() : []) {
+        const entry = await spool.read(key);
+        if (entry !== undefined) {
+          jobs.push({ remote, spool, entry });
+        }
+      }
+    }
+    return jobs;
   }
 
   async #drainAlone(signal: AbortSignal | undefined, onWork: DrainOptions['onWork']): Promise<void> {
-    const entries = (await Promise.all((await this.#spool.keys()).map((key) => this.#spool.read(key)))).filter(
-      (entry) => entry !== undefined,
-    );
-    const sizeOf = ({ result }: SpooledAction): number =>
-      Object.values(result.outputs).reduce((sum, { size }) => sum + size, 0);
-    const total = entries.reduce((sum, entry) => sum + sizeOf(entry), 0);
+    const jobs = await this.#jobs();
+    const total = jobs.reduce((sum, job) => sum + sizeOf(job), 0);
     let done = 0;
     const limit = pLimit(parallel);
     const results = await Promise.allSettled(
-      entries.map((entry) =>
+      jobs.map((job) =>
         limit(async () => {
           signal?.throwIfAborted();
-          if (this.#mayWrite() && (await this.#toAll(entry, signal))) {
-            await this.#spool.remove(entry.key);
-            this.#actions++;
-            done += sizeOf(entry);
+          const { remote, spool, entry } = job;
+          if (this.#mayWriteTo(remote) && (await this.#isDone(job, signal))) {
+            await spool.remove(entry.key);
+            this.#done.add(entry.key);
+            done += sizeOf(job);
             onWork?.({ done, total });
           }
         }),
@@ -125,29 +168,21 @@ export class Uploader {
   }
 
   /** Whether an action need not be kept for another try. */
-  async #toAll(entry: SpooledAction, signal: AbortSignal | undefined): Promise<boolean> {
-    let done = true;
-    for (const remote of this.remotes.writable) {
-      if (this.remotes.isResting(remote, 'write')) {
-        done = false;
-        continue;
+  async #isDone({ remote, entry }: Job, signal: AbortSignal | undefined): Promise<boolean> {
+    try {
+      await this.#upload(remote, entry, signal);
+      return true;
+    } catch (error) {
+      if (error instanceof MissingArtifact) {
+        // collected meanwhile: there is nothing left to share
+        return true;
       }
-      try {
-        await this.#upload(remote, entry, signal);
-      } catch (error) {
-        if (error instanceof MissingArtifact) {
-          // collected meanwhile: there is nothing left to share
-          return true;
-        }
-        if (!(error instanceof RemoteFault)) {
-          throw error;
-        }
-        this.remotes.report(remote, 'write', error);
-        // what may not be written now will not be later either
-        done &&= error.kind === 'forbidden' || error.kind === 'not offered' || error.kind === 'wrong';
+      if (!(error instanceof RemoteFault)) {
+        throw error;
       }
+      this.remotes.report(remote, 'write', error);
+      return error.kind === 'forbidden' || error.kind === 'not offered' || error.kind === 'wrong';
     }
-    return done;
   }
 
   async #upload(remote: Remote, { key, result, made }: SpooledAction, signal: AbortSignal | undefined): Promise<void> {
