@@ -92,6 +92,8 @@ export interface EvaluationOptions {
 /** Works out what would be done. Plans alone are made for real, since what follows has its shape from them. */
 class EvaluatingServices implements Services {
   readonly actions = new Map<string, EvaluatedAction>();
+  /** What plans wait for that could not be made, by the keys of the plans' actions. */
+  readonly #waiting = new Map<string, readonly string[]>();
 
   constructor(private readonly options: EvaluationOptions) {}
 
@@ -121,7 +123,18 @@ class EvaluatingServices implements Services {
     }
     // its toolchain is not made yet: what it says is likely to be the same, and whatever follows has another toolchain too
     const before = this.options.before?.actions.get(action.label)?.outputs;
-    return before ?? (await this.#lastPlan(action)) ?? standIns(action, key);
+    const last = before ?? (await this.#lastPlan(action));
+    if (last === undefined) {
+      this.#waiting.set(key, this.#makersOf(needed));
+    }
+    return last ?? standIns(action, key);
+  }
+
+  /** The tasks whose results have only stand-ins. */
+  #makersOf(layers: readonly LayerDescriptor[]): string[] {
+    const missing = new Set(layers.map(({ annotations }) => annotations[standInAnnotation]));
+    const tasks = [...this.actions.values()].filter(({ key }) => missing.has(key)).map(({ task }) => task);
+    return [...new Set(tasks)];
   }
 
   async #lastPlan(action: Action): Promise<ActionResult['outputs'] | undefined> {
@@ -185,6 +198,10 @@ class EvaluatingServices implements Services {
 
   async text(artifact: Descriptor): Promise<string | undefined> {
     return isStandIn(artifact) ? undefined : this.options.store.readText(artifact);
+  }
+
+  waitsFor(artifact: Descriptor): readonly string[] {
+    return this.#waiting.get(artifact.annotations?.[standInAnnotation] ?? '') ?? [];
   }
 }
 
