@@ -145,6 +145,26 @@ describe('ebuilds in a toolchain that is not Gentoo', () => {
   );
 
   it(
+    'keep the file capabilities and extended attributes that they set',
+    async () => {
+      workspace.write(
+        'os/marked/layer.yaml',
+        'name: marked\nfrom: scratch\nrepositories: [main, proving]\nprofile: main:base\npackages: [app-misc/marked]\n',
+      );
+      succeed(build('marked'));
+      const program = `import os
+os.chdir("/strata/root/usr")
+print(os.getxattr("bin/pinger", "security.capability").hex())
+print(os.getxattr("share/marked/note", "user.tag") == bytes(range(256)))`;
+      expect(await over('marked', 'python3', '-c', program)).toEqual([
+        '0100000200200000000000000000000000000000',
+        'True',
+      ]);
+    },
+    3 * minutes,
+  );
+
+  it(
     'are not merged again where the layers below have them',
     async () => {
       workspace.write('os/same/layer.yaml', 'name: same\nfrom: programs\npackages: [app-misc/reader]\n');

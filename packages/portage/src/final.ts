@@ -56,7 +56,8 @@ export function finalAction(parameters: FinalParameters, shims: ScannedTree): Ac
     inputs: [
       ...portageScripts(
         shims,
-        ...['final.py', 'emerge_packages.py', 'normalise.py', 'elf.py', 'self_contained.py', 'empty_root.py'],
+        ...['final.py', 'emerge_packages.py', 'binary_package.py', 'normalise.py', 'elf.py', 'self_contained.py'],
+        'empty_root.py',
       ),
       { kind: 'text', name: 'spec.json', text: JSON.stringify(spec) },
       { kind: 'part', name: 'snapshot', layer: snapshot, folder: 'merge', digest: plan.merge },

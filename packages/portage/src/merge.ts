@@ -46,7 +46,7 @@ export function mergeAction(parameters: MergeParameters, shims: ScannedTree): Ac
     toolchain,
     rootfs: { lower: parents },
     inputs: [
-      ...portageScripts(shims, 'merge.py', 'emerge_packages.py', 'assumed.py', 'normalise.py'),
+      ...portageScripts(shims, 'merge.py', 'emerge_packages.py', 'binary_package.py', 'assumed.py', 'normalise.py'),
       { kind: 'text', name: 'spec.json', text: JSON.stringify(spec) },
       { kind: 'part', name: 'snapshot', layer: snapshot, folder: 'merge', digest: plan.merge },
       ...[...packages].map(([cpv, artifact]): Input => ({
