@@ -109,6 +109,30 @@ describe('the keys of the example', () => {
   );
 
   it(
+    'that wait for a toolchain are told of once, and are no failure',
+    () => {
+      const fresh = new Workspace('empty');
+      try {
+        const { status, output } = fresh.strata('keys');
+        const lines = output.trimEnd().split('\n');
+        expect([status, lines]).toEqual([0, expect.arrayContaining([expect.stringContaining('would run  base:plan')])]);
+        expect(lines.filter((line) => !/^[0-9a-f]{12} {2}/.test(line))).toEqual([
+          expect.stringMatching(/^notice: \d+ tasks have no keys yet: base:plan, tools:plan wait for toolchain:build$/),
+          'hint: npx nx run-many -t plan -p base,tools',
+        ]);
+        expect(fresh.strata('why', 'tools:build')).toMatchObject({
+          status: 0,
+          output:
+            'notice: tools:build has no key yet: base:plan waits for toolchain:build\nhint: npx nx run base:plan\n',
+        });
+      } finally {
+        fresh.dispose();
+      }
+    },
+    2 * minutes,
+  );
+
+  it(
     'are the same in two clones, and `why --against` finds no difference',
     () => {
       const other = new Workspace();

@@ -145,6 +145,45 @@ describe('ebuilds in a toolchain that is not Gentoo', () => {
   );
 
   it(
+    'keep the attributes that they set, and are reached by the snippets of profile and user, when built and when merged',
+    async () => {
+      workspace.write(
+        'os/marked/layer.yaml',
+        'name: marked\nfrom: scratch\nrepositories: [main, proving]\nprofile: proving:hooked\n' +
+          'portageConfig: etc-portage\npackages: [app-misc/marked]\n',
+      );
+      for (const [name, text] of Object.entries({
+        'profile/package.bashrc': 'app-misc/marked own\n',
+        'profile/bashrc/own': 'REACHED+=" own"\n',
+        bashrc: 'REACHED+=" bashrc"; . "${PORTAGE_CONFIGROOT}/etc/portage/bashrc.d/more"\n',
+        'bashrc.d/more': 'REACHED+=" more"\n',
+        'env/app-misc/marked': 'REACHED+=" env"\n',
+        'package.env': 'app-misc/marked variables.conf\n',
+        'env/variables.conf': 'FROM_PACKAGE_ENV="variables"\n',
+        'savedconfig/app-misc/marked': 'saved\n',
+      })) {
+        workspace.write(`os/marked/etc-portage/${name}`, text);
+      }
+      succeed(build('marked'));
+      const reached = ' profile.bashrc package.bashrc own bashrc more env';
+      expect(await over('marked', 'sh', '-c', 'cd /strata/root/usr/share/marked; cat reached marked')).toEqual([
+        `variables${reached}`,
+        reached,
+        'saved',
+      ]);
+      const program = `import os
+os.chdir("/strata/root/usr")
+print(os.getxattr("bin/pinger", "security.capability").hex())
+print(os.getxattr("share/marked/note", "user.tag") == bytes(range(256)))`;
+      expect(await over('marked', 'python3', '-c', program)).toEqual([
+        '0100000200200000000000000000000000000000',
+        'True',
+      ]);
+    },
+    3 * minutes,
+  );
+
+  it(
     'are not merged again where the layers below have them',
     async () => {
       workspace.write('os/same/layer.yaml', 'name: same\nfrom: programs\npackages: [app-misc/reader]\n');

@@ -368,6 +368,7 @@ const files: Case[] = [
     changes: ['configured:plan'],
   },
   file(`${portage}/bashrc`, ['configured:plan', ...lz4, 'configured:merge'], {}, ': more\n'),
+  file(`${portage}/bashrc.d/more`, ['configured:plan', ...lz4, 'configured:merge'], {}, ': more\n'),
   {
     name: 'package.use: a flag of the package',
     apply: (workspace) => {
@@ -397,6 +398,11 @@ const files: Case[] = [
     },
     changes: ['configured:plan'],
   },
+  file(`${portage}/env/app-arch/lz4`, ['configured:plan', ...lz4, 'configured:merge'], {}, ': more\n'),
+  file(`${portage}/savedconfig/app-arch/lz4`, ['configured:plan', ...lz4]),
+  file(`${portage}/profile/bashrc/hook`, ['configured:plan', ...lz4, 'configured:merge'], {}, ': more\n'),
+  file(`${portage}/profile/bashrc/other`, ['configured:plan'], {}, ': more\n'),
+  file(`${portage}/profile/package.bashrc`, ['configured:plan'], {}, 'app-misc/jq hook\n'),
   file(`${portage}/profile/package.provided`, ['configured:plan'], {}, 'app-misc/provided-2\n'),
 
   // ebuild repositories

@@ -5,6 +5,7 @@ import { formatComparison } from '@strata/image';
 import { diff } from './diff/diff.js';
 import { cachedTasks, evaluate } from './evaluate.js';
 import { explain } from './explain.js';
+import { sortErrors } from './not-planned-yet.js';
 import { openWorkspace } from './open-workspace.js';
 import { prefixCommand } from './prefix-command.js';
 import { storeCommand } from './sharing/store-command.js';
@@ -74,13 +75,16 @@ async function answerWhy(
   if (subject === undefined) {
     throw new UserError('strata why needs a task', { hint: 'strata why PROJECT:TARGET' });
   }
-  const answers = await why({ subject, against: options.against });
+  const { answers, notices } = await why({ subject, against: options.against });
   if (options.json === true) {
     console.log(JSON.stringify(answers, undefined, 2));
-    return;
+  } else {
+    for (const found of answers) {
+      console.log(formatAnswer(found, colours()).join('\n'));
+    }
   }
-  for (const found of answers) {
-    console.log(formatAnswer(found, colours()).join('\n'));
+  for (const line of notices) {
+    console.error(line);
   }
 }
 
@@ -115,12 +119,11 @@ async function keys(asJson: boolean): Promise<void> {
       console.log(`${key.slice(7, 19)}  ${known ? 'done     ' : 'would run'}  ${action.label}`);
     }
   }
-  for (const error of errors.values()) {
-    explain(error).forEach((line) => {
-      console.error(line);
-    });
-    process.exitCode = 1;
+  const { notices, faults } = sortErrors(errors);
+  for (const line of [...notices, ...faults.flatMap((fault) => explain(fault))]) {
+    console.error(line);
   }
+  process.exitCode = faults.length > 0 ? 1 : 0;
 }
 
 async function runs(words: readonly string[], everything: boolean): Promise<void> {

@@ -25,6 +25,7 @@ import {
   type Action,
   type KeyParts,
   type SeedRoot,
+  type LayerDescriptor,
 } from '@strata/sandbox';
 import type { ActionKey, ActionResult, Descriptor, Store } from '@strata/store';
 import type { Model, TargetName, TaskName } from './model.js';
@@ -92,6 +93,8 @@ export interface EvaluationOptions {
 /** Works out what would be done. Plans alone are made for real, since what follows has its shape from them. */
 class EvaluatingServices implements Services {
   readonly actions = new Map<string, EvaluatedAction>();
+  /** What plans wait for that could not be made, by the keys of the plans' actions. */
+  readonly #waiting = new Map<string, readonly string[]>();
 
   constructor(private readonly options: EvaluationOptions) {}
 
@@ -111,12 +114,24 @@ class EvaluatingServices implements Services {
   }
 
   async #plan(action: Action, key: ActionKey): Promise<ActionResult['outputs']> {
-    if (!layersOfAction(action).some(isStandIn)) {
+    const layers = layersOfAction(action);
+    if (!layers.some(isStandIn)) {
       return (await runAction(this.options.store, action, { signal: this.options.signal })).result.outputs;
     }
     // its toolchain is not made yet: what it says is likely to be the same, and whatever follows has another toolchain too
     const before = this.options.before?.actions.get(action.label)?.outputs;
-    return before ?? (await this.#lastPlan(action)) ?? standIns(action, key);
+    const last = before ?? (await this.#lastPlan(action));
+    if (last === undefined) {
+      this.#waiting.set(key, this.#makersOf(layers));
+    }
+    return last ?? standIns(action, key);
+  }
+
+  /** The tasks whose results have only stand-ins. */
+  #makersOf(layers: readonly LayerDescriptor[]): string[] {
+    const missing = new Set(layers.map(({ annotations }) => annotations[standInAnnotation]));
+    const tasks = [...this.actions.values()].filter(({ key }) => missing.has(key)).map(({ task }) => task);
+    return [...new Set(tasks)];
   }
 
   async #lastPlan(action: Action): Promise<ActionResult['outputs'] | undefined> {
@@ -180,6 +195,10 @@ class EvaluatingServices implements Services {
 
   async text(artifact: Descriptor): Promise<string | undefined> {
     return isStandIn(artifact) ? undefined : this.options.store.readText(artifact);
+  }
+
+  waitsFor(artifact: Descriptor): readonly string[] {
+    return this.#waiting.get(artifact.annotations?.[standInAnnotation] ?? '') ?? [];
   }
 }
 

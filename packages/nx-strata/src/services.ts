@@ -45,6 +45,8 @@ export interface Services {
   git(url: string, commit: string, client: Client): Promise<Descriptor>;
   /** The text of an artifact; undefined where it is not made yet, and only its place in keys is known. */
   text(artifact: Descriptor): Promise<string | undefined>;
+  /** The tasks that have to run before the text of an artifact is known; none where it is made. */
+  waitsFor(artifact: Descriptor): readonly string[];
 }
 
 /** What doing needs. */
@@ -126,6 +128,10 @@ export class WorkingServices implements Services {
 
   text(artifact: Descriptor): Promise<string> {
     return this.options.store.readText(artifact);
+  }
+
+  waitsFor(): readonly string[] {
+    return [];
   }
 
   async #sayWhy(action: Action, task: string): Promise<void> {

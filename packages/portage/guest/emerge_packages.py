@@ -5,16 +5,20 @@ import re
 import shutil
 from collections import deque
 
+import binary_package
 import portage_setup as setup
 
 
 def link_packages(packages: list[str]) -> None:
     """Lays the binary packages out as a PKGDIR (make.conf(5)); Portage indexes it itself."""
     for package in packages:
-        target = f"{setup.PACKAGES}/{package}.gpkg.tar"
+        source, target = f"/strata/in/packages/{package}.gpkg.tar", f"{setup.PACKAGES}/{package}"
         os.makedirs(os.path.dirname(target), exist_ok=True)
-        # Portage takes regular files only
-        shutil.copyfile(f"/strata/in/packages/{package}.gpkg.tar", target)
+        if binary_package.has_attributes(source):
+            binary_package.write_xpak(source, f"{target}.tbz2", setup.WORK)
+        else:
+            # Portage takes regular files only
+            shutil.copyfile(source, f"{target}.gpkg.tar")
 
 
 def phase_log(package: str) -> list[str]:

@@ -40,10 +40,10 @@ def build_log(package: str) -> list[str]:
     return [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in mistakes + lines[max(0, end - 12) : end] + said]
 
 
-def write_job_settings() -> None:
-    """Says how many jobs make and ninja start; none of it is saved with a package."""
+def write_build_settings() -> None:
+    """Says how many jobs make and ninja start, and what form Portage leaves the package in; none of it is saved with it."""
     jobs = os.environ.get("STRATA_JOBS", "1")
-    settings = {"MAKEOPTS": f"-j{jobs}", "NINJAOPTS": f"-j{jobs}"}
+    settings = {"MAKEOPTS": f"-j{jobs}", "NINJAOPTS": f"-j{jobs}", "BINPKG_FORMAT": "xpak"}
     if os.path.exists(JOBSERVER):
         # a -j on make's own command line would leave the pool; in make.conf, Portage takes a token for itself too
         settings["MAKEOPTS"] = f"--jobserver-auth=fifo:{JOBSERVER}"
@@ -106,14 +106,14 @@ def main() -> None:
     setup.use_prefix(spec.get("prefix"))
     setup.prepare_reduced("/strata/in/snapshot", spec["chost"])
     setup.link_distfiles()
-    write_job_settings()
+    write_build_settings()
     setup.take_environment(spec["chost"])
     check_use(package, spec["use"])
     build(package)
     setup.progress(phase="pack")
     category, _, pf = package.partition("/")
     built = f"{setup.WORK}/built"
-    binary_package.unpack(f"{setup.PACKAGES}/{category}/{pf}.gpkg.tar", built)
+    binary_package.unpack_xpak(f"{setup.PACKAGES}/{category}/{pf}.tbz2", built)
     normalise.normalise_database(f"{built}/metadata", os.environ["SOURCE_DATE_EPOCH"])
     normalise.remove_caches(f"{built}/image")
     check_prefix(package, f"{built}/image")

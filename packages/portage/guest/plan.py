@@ -198,6 +198,7 @@ def describe(graph: "depgraph", package: "Package", replaced: list[str]) -> dict
         "distfiles": distfiles,
         "replaces": replaced,
         "inherited": sorted(package._metadata["INHERITED"].split()),
+        "bashrcs": list(settings._pbashrc),
         "path": path,
         "package": package,
         "restrict": sorted(portage.dep.use_reduce(package._metadata["RESTRICT"], uselist=use, flat=True)),
@@ -243,7 +244,8 @@ def snapshot(
         reduced.write_build_tools(folder, package["package"], tools)
         settings.write(folder, merging=False)
         reduced.write_lists(folder, [package["package"]], {package["cpv"]: package["use"]})
-        reduced.write_user_files(folder, package["package"])
+        reduced.write_bashrcs(folder, {package["cpv"]: package["bashrcs"]})
+        reduced.write_user_files(folder, package["package"], ("patches", "env", "savedconfig"))
         target = f"{folder}/repositories/{package['repository']}/{package['category']}/{package['pn']}"
         os.makedirs(target)
         ebuild = os.path.basename(package["path"])
@@ -260,6 +262,9 @@ def snapshot(
     settings.write(merging, merging=True)
     known = [package["package"] for package in packages]
     reduced.write_lists(merging, known, {package["cpv"]: package["use"] for package in packages})
+    reduced.write_bashrcs(merging, {package["cpv"]: package["bashrcs"] for package in packages})
+    for package in known:
+        reduced.write_user_files(merging, package, ("env",))
     return write_canonical(sources)
 
 
@@ -353,7 +358,7 @@ def main() -> None:
             f"/{package['category']}/{package['pn']}/files"
         )
         package["snapshot"] = reduced.tree_digest(f"{SNAPSHOT}/packages/{package['cpv']}")
-        del package["inherited"], package["package"]
+        del package["bashrcs"], package["inherited"], package["package"]
     closures = closure.Closures([*staying(parents, packages), *packages], system)
     for package in packages:
         package["needs"] = closures.of(package["cpv"])

@@ -61,7 +61,6 @@ class Settings:
     """The layer's settings as Portage has read them, and what it takes to write a part of them."""
 
     def __init__(self, config: "config") -> None:
-        self.config = config
         defaults, conf = config.configdict["defaults"], config.configdict["conf"]
         expanded = {
             name
@@ -87,21 +86,15 @@ class Settings:
             ]
             setup.write(f"{folder}/{path}", "".join(lines))
         setup.write(f"{folder}/profile/eapi", "8\n")
-        bashrcs = [f"{profile}/profile.bashrc" for profile in self.config.profiles]
-        texts = [read(path) for path in bashrcs if os.path.isfile(path)]
-        if texts:
-            setup.write(f"{folder}/profile/profile.bashrc", "\n".join(texts))
         if os.path.isfile(f"{etc()}/bashrc"):
             copy(f"{etc()}/bashrc", f"{folder}/configuration/bashrc")
+            if os.path.isdir(f"{etc()}/bashrc.d"):
+                # Portage knows nothing of it: where there is one, the bashrc reads it
+                shutil.copytree(f"{etc()}/bashrc.d", f"{folder}/configuration/bashrc.d")
 
 
 def etc() -> str:
     return f"{setup.CONFIGURATION}/etc/portage"
-
-
-def read(path: str) -> str:
-    with open(path, encoding="utf-8", errors="surrogateescape") as file:
-        return file.read()
 
 
 def copy(source: str, target: str) -> None:
@@ -171,20 +164,46 @@ def write_lists(folder: str, packages: "list[Package]", use: dict[str, list[str]
         setup.write(f"{configuration}/package.env", "".join(environments))
 
 
-def write_user_files(folder: str, package: "Package") -> None:
-    """Copies the user's patches (PMS, eapply_user) and shell snippets (portage(5), /etc/portage/env) for a package."""
+def write_bashrcs(folder: str, bashrcs: dict[str, list[str]]) -> None:
+    """Writes the shell snippets that profiles have for packages: profile.bashrc and package.bashrc (portage(5)).
+
+    :param bashrcs: their paths by `category/name-version`, in the order in which Portage reads them
+    """
+    names: dict[str, str] = {}
+    lines = []
+    for cpv, paths in bashrcs.items():
+        for path in (path for path in paths if os.path.isfile(path)):
+            if path not in names:
+                names[path] = f"{len(names)}-{os.path.basename(path)}"
+                copy(path, f"{folder}/configuration/profile/bashrc/{names[path]}")
+        found = [names[path] for path in paths if path in names]
+        if found:
+            lines.append(f"={cpv} {' '.join(found)}\n")
+    if lines:
+        setup.write(f"{folder}/configuration/profile/package.bashrc", "".join(lines))
+
+
+def write_user_files(folder: str, package: "Package", kinds: Iterable[str]) -> None:
+    """Copies what the user has for a package under its name.
+
+    :param kinds: `patches` (PMS, eapply_user), `env` (shell snippets: portage(5)), `savedconfig` (savedconfig.eclass, which
+        looks in folders of a CHOST first)
+    """
     category, pf = package.category, package.pf
     name = package.cp.partition("/")[2]
     version = package.cpv.partition("/")[2]
     plain = re.sub(r"-r\d+$", "", version)
     names = {f"{base}{slot}" for base in (name, plain, version, pf, f"{plain}-r0") for slot in ("", f":{package.slot}")}
-    for kind in ("patches", "env"):
-        for entry in sorted(names):
-            source, target = f"{etc()}/{kind}/{category}/{entry}", f"{folder}/configuration/{kind}/{category}/{entry}"
-            if os.path.isdir(source):
-                shutil.copytree(source, target)
-            elif os.path.isfile(source):
-                copy(source, target)
+    found = [f"{kind}/{category}/{entry}" for kind in kinds for entry in sorted(names)]
+    if "savedconfig" in kinds and os.path.isdir(f"{etc()}/savedconfig"):
+        hosts = sorted(os.listdir(f"{etc()}/savedconfig"))
+        found += [f"savedconfig/{host}/{category}/{entry}" for host in hosts for entry in sorted(names)]
+    for path in found:
+        source, target = f"{etc()}/{path}", f"{folder}/configuration/{path}"
+        if os.path.isdir(source):
+            shutil.copytree(source, target)
+        elif os.path.isfile(source):
+            copy(source, target)
 
 
 def write_repositories(folder: str, repositories: list[setup.Repository], categories: dict[str, set[str]]) -> None:

@@ -29,7 +29,7 @@ export function parseMergedPackages(text: string): MergedPackages {
 }
 
 /** Scripts of whatever merges binary packages into a root. */
-export const mergeScripts: readonly string[] = ['emerge_packages.py', 'normalise.py'];
+export const mergeScripts: readonly string[] = ['emerge_packages.py', 'binary_package.py', 'normalise.py'];
 
 /** What emerge merges binary packages from, besides scripts, and what it is told. */
 export function mergeInputs(

@@ -37,7 +37,9 @@ export function prefixToolRunnable(parameters: PrefixToolParameters, shims: Scan
     rootfs: { lower: staging },
     inputs: [
       ...inputs,
-      ...['prefix_tool.py', 'emerge_packages.py'].map((name) => scriptInput(name, guestScript(name))),
+      ...['prefix_tool.py', 'emerge_packages.py', 'binary_package.py'].map((name) =>
+        scriptInput(name, guestScript(name)),
+      ),
       { kind: 'text', name: 'tool.json', text: JSON.stringify({ tool, words, packages: [...packages.keys()] }) },
       ...Object.entries(distfiles).map(([name, artifact]): Input => ({
         kind: 'artifact',

@@ -2,6 +2,7 @@ import { UserError, type PlacedDefinition, type PrefixRepository } from '@strata
 import { parsePlan, type Plan, type PlannedRepository } from '@strata/portage';
 import { ActionFailed, type Action } from '@strata/sandbox';
 import { explainUndeclared } from '../explain-undeclared.js';
+import { NotPlannedYet } from '../not-planned-yet.js';
 import { asLayer, type TaskOutput } from '../task-output.js';
 import { pick, type Task } from '../tasks.js';
 import { repositoryTree } from './repository.js';
@@ -50,10 +51,7 @@ export async function planOf(task: Task, placed: PlacedDefinition): Promise<Plan
   const artifact = pick((await task.output(placed.name, 'plan')).outputs, 'plan.json');
   const text = await task.services.text(artifact);
   if (text === undefined) {
-    throw new UserError(`the plan of ${placed.name} is not made: its toolchain changed, and is not built`, {
-      place: placed.place([]),
-      hint: `build it first: npx nx run ${task.model.toolchain(placed)}:build`,
-    });
+    throw new NotPlannedYet(placed, task.services.waitsFor(artifact));
   }
   return parsePlan(text);
 }

@@ -3,6 +3,7 @@ import { styleText } from 'node:util';
 import { UserError } from '@strata/definitions';
 import { evaluate, type EvaluatedAction } from '../evaluate.js';
 import type { Model, TargetName } from '../model.js';
+import { sortErrors } from '../not-planned-yet.js';
 import { openWorkspace } from '../open-workspace.js';
 import { exportedRecordsSchema, type Records, type RunRecord } from '../records.js';
 import { targetsOf } from '../task-inputs.js';
@@ -20,6 +21,13 @@ export interface Answer {
   readonly against: string | null;
   readonly causes: readonly Change[];
   readonly changes: readonly Change[];
+}
+
+/** Answers for the actions of a task. */
+export interface Answers {
+  readonly answers: readonly Answer[];
+  /** Lines that say why there are none for some of them yet. */
+  readonly notices: readonly string[];
 }
 
 /** How the question is put. */
@@ -107,7 +115,7 @@ function answer(
 }
 
 /** Answers why the actions of a task ran when they last did, or why they would run now. */
-export async function why({ subject, against }: Question): Promise<Answer[]> {
+export async function why({ subject, against }: Question): Promise<Answers> {
   const { root, model, projects, store, records } = await openWorkspace();
   const name = taskOf(model, subject);
   const { actions, errors } = await evaluate(model, root, projects, [name], {
@@ -115,8 +123,9 @@ export async function why({ subject, against }: Question): Promise<Answer[]> {
     records,
     signal: new AbortController().signal,
   });
-  for (const error of errors.values()) {
-    throw error;
+  const { notices, faults } = sortErrors(errors);
+  for (const fault of faults) {
+    throw fault;
   }
   const runs = against === undefined ? undefined : importAgainst(records, against);
   const task = `${name.project}:${name.target}`;
@@ -126,7 +135,7 @@ export async function why({ subject, against }: Question): Promise<Answer[]> {
         (asked === task || asked.startsWith(`${task}-`)) && action.label.startsWith(`${name.project}:`)
       : action.label === subject,
   );
-  if (mine.length === 0) {
+  if (mine.length === 0 && notices.length === 0) {
     throw new UserError(`${subject} runs no action`, { hint: 'fetching and booting are not remembered' });
   }
   const described = new Map<string, RunRecord>();
@@ -135,11 +144,12 @@ export async function why({ subject, against }: Question): Promise<Answer[]> {
     described.set(record.label, record);
   }
   const comparison = new RunComparison(records, [...described.values()]);
-  return mine.flatMap((evaluated) => {
+  const answers = mine.flatMap((evaluated) => {
     const now = described.get(evaluated.action.label);
     const key = against !== undefined && runs === undefined ? against : undefined;
     return now === undefined ? [] : [answer(records, comparison, evaluated, now, { runs, key })];
   });
+  return { answers, notices };
 }
 
 function ago(time: string): string {

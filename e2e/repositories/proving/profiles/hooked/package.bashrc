@@ -1,0 +1,2 @@
+app-misc/marked hook
+app-misc/other other

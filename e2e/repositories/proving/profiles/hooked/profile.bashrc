@@ -1,0 +1,1 @@
+REACHED=" profile.bashrc"
