@@ -183,7 +183,10 @@ describe('an extension', () => {
       '/usr/share/gone',
       '/usr/share/hidden/b',
     ]);
-    await runAction(rig.store, action({ ...deleting, exclude: ['/etc', '/usr/bin/tool', '/usr/share/{gone,hidden/b}'] }));
+    await runAction(
+      rig.store,
+      action({ ...deleting, exclude: ['/etc', '/usr/bin/tool', '/usr/share/{gone,hidden/b}'] }),
+    );
 
     expect(await refusal(action({ services: ['hallo.service'] }))).toEqual(['the extension has no unit hallo.service']);
     expect(await refusal(action({ exclude: ['/usr', '/opt'] }))).toEqual(['the extension has no files']);
