@@ -170,6 +170,24 @@ describe('an extension', () => {
       '/usr/lib64/a',
       '/usr/lib64/a/b',
     ]);
+    const hidden = 'rm -r usr/share/hidden; mkdir usr/share/hidden; touch usr/share/hidden/new';
+    const files = { 'usr/bin/tool': 'tool\n', 'usr/share/gone/a': 'a\n', 'usr/share/hidden/b': 'b\n', 'etc/c': 'c\n' };
+    const whole = await layer(files);
+    const own = await layer({ 'usr/bin/own': 'own\n' }, whole);
+    const less = await rig.changed(own, `rm -r usr/bin/tool usr/bin/own usr/share/gone etc/c; ${hidden}`);
+    const deleting = { layers: [...own.slice(1), less], base: whole };
+    expect(await refusal(action(deleting))).toEqual([
+      'the layers delete what belongs to the base, and an extension cannot',
+      '/etc/c',
+      '/usr/bin/tool',
+      '/usr/share/gone',
+      '/usr/share/hidden/b',
+    ]);
+    await runAction(
+      rig.store,
+      action({ ...deleting, exclude: ['/etc', '/usr/bin/tool', '/usr/share/{gone,hidden/b}'] }),
+    );
+
     expect(await refusal(action({ services: ['hallo.service'] }))).toEqual(['the extension has no unit hallo.service']);
     expect(await refusal(action({ exclude: ['/usr', '/opt'] }))).toEqual(['the extension has no files']);
     expect(() => action({ format: 'erofs', compression: { algorithm: 'gzip', level: 12 } })).toThrow(

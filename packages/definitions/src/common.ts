@@ -5,7 +5,7 @@ export const projectName = z
   .string()
   .regex(
     /^(@[a-z0-9._-]+\/)?[A-Za-z0-9][A-Za-z0-9._-]*$/,
-    'a project name has letters, digits, dots, dashes and underscores',
+    'a project name begins with a letter or a digit, and has those, dots, dashes and underscores',
   )
   .describe('name of a project');
 

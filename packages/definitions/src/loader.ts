@@ -117,11 +117,12 @@ function problemsOf(issue: z.core.$ZodIssue, prefix: FieldPath, kind: Kind): Pro
     );
   }
   const message = issue.message.replace(/^Invalid input: /, '');
+  const hint: unknown = issue.code === 'custom' ? issue.params?.['hint'] : undefined;
   return [
     {
       path,
       message: path.length === 0 ? message : `\`${field}\`: ${message}`,
-      hint: 'see the reference of fields in the README',
+      hint: typeof hint === 'string' ? hint : 'see the reference of fields in the README',
     },
   ];
 }

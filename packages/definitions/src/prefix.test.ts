@@ -22,16 +22,24 @@ describe('a prefix', () => {
   });
 
   it.each([
-    ['a relative path', 'path: opt/jq', 'the path of a prefix starts with /'],
+    [
+      'a relative path',
+      'path: opt/jq',
+      'starts with /: it is where the programs lie when they run\nhint: write /opt/jq',
+    ],
     ['the whole root', 'path: /', 'a prefix cannot be the whole root'],
     ['a path that is neither below /opt nor below /usr', 'path: /srv/jq', 'a prefix lies below /opt or /usr'],
     ['the folder of all prefixes', 'path: /opt', 'a prefix lies below /opt or /usr'],
-    ['a folder of the system', 'path: /usr/lib64', 'that folder belongs to the system'],
+    ['a folder of the system', 'path: /usr/lib64', '/usr/lib64 belongs to the system'],
     ['a way up', 'path: /opt/jq/../../etc', 'a path of a prefix has letters'],
     ['a slash at the end', 'path: /opt/jq/', 'a path of a prefix has letters'],
     ['a space', 'path: /opt/j q', 'a path of a prefix has letters'],
     ['an unknown board', 'path: /opt/jq\nboard: riscv64-usr', '`board`'],
-    ['a name that a command would take as an option', 'path: /opt/jq\nname: -jq', 'a project name has letters'],
+    [
+      'a name that a command would take as an option',
+      'path: /opt/jq\nname: -jq',
+      'a project name begins with a letter',
+    ],
     ['a mask with a space', 'path: /opt/jq\nmasks: ["/usr/share/my doc"]', 'a mask has no spaces'],
   ])('does not take %s', (_what, text, message) => {
     const read = readDefinition('os/jq/prefix.yaml', `${text}\n${rest}`);

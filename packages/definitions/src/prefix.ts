@@ -23,18 +23,38 @@ const foldersOfSystem = new Set(
   ),
 );
 
+/** What is wrong with the path of a prefix, and what to write instead; nothing where all is well. */
+function pathProblem(path: string): [message: string, hint: string] | undefined {
+  const name = path.split('/').findLast((part) => /^[A-Za-z0-9][A-Za-z0-9._+-]*$/.test(part)) ?? 'my-app';
+  const hint = `write /opt/${foldersOfSystem.has(path) || /^\/(opt|usr)\/?$/.test(path) ? 'my-app' : name}, or another folder below /opt or /usr`;
+  if (!path.startsWith('/')) {
+    return ['the path of a prefix starts with /: it is where the programs lie when they run', hint];
+  }
+  if (path === '/') {
+    return ['a prefix cannot be the whole root', hint];
+  }
+  if (!/^\/(opt|usr)\/[^/]/.test(path)) {
+    return ['a prefix lies below /opt or /usr', hint];
+  }
+  if (!/^(\/[A-Za-z0-9][A-Za-z0-9._+-]*)+$/.test(path)) {
+    return [
+      'a path of a prefix has letters, digits, dots, dashes and underscores, no `..` and no slash at its end',
+      hint,
+    ];
+  }
+  return foldersOfSystem.has(path) ? [`${path} belongs to the system`, hint] : undefined;
+}
+
 const prefixPath = z
   .string()
-  .regex(/^\//, 'the path of a prefix starts with /: it is where the programs lie when they run')
-  .refine((path) => path !== '/', 'a prefix cannot be the whole root: give it a folder, such as /opt/my-app')
-  .refine((path) => path === '/' || !path.startsWith('/') || /^\/(opt|usr)\/[^/]/.test(path), {
-    error: 'a prefix lies below /opt or /usr, such as /opt/my-app',
+  .superRefine((path, context) => {
+    const problem = pathProblem(path);
+    if (problem !== undefined) {
+      const [message, hint] = problem;
+      context.addIssue({ code: 'custom', message, params: { hint } });
+    }
   })
-  .refine(
-    (path) => !/^\/(opt|usr)\/[^/]/.test(path) || /^(\/[A-Za-z0-9][A-Za-z0-9._+-]*)+$/.test(path),
-    'a path of a prefix has letters, digits, dots, dashes and underscores, no `..` and no slash at its end',
-  )
-  .refine((path) => !foldersOfSystem.has(path), 'that folder belongs to the system: give the prefix one of its own');
+  .meta({ pattern: '^(/[A-Za-z0-9][A-Za-z0-9._+-]*){2,}$' });
 
 const programTest = z.strictObject({
   run: z

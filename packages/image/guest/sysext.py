@@ -3,10 +3,12 @@
 import hashlib
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
 import uuid
+from collections.abc import Iterator
 from typing import NoReturn
 
 sys.path.insert(0, "/strata/in/bin")
@@ -17,6 +19,7 @@ from rootpath import TooManyLinks, inside  # noqa: E402
 
 ROOT = "/strata/root"
 BASE = "/strata/in/base"
+CONTENT = "/strata/in/content"
 OUT = "/strata/out"
 TAR = "/strata/tmp/extension.tar"
 SHOWN = 10
@@ -100,10 +103,15 @@ def check_architecture(architecture: str, paths: list[str]) -> None:
         fail(f"the extension is {what}", "see `architecture:`, or leave them out under `exclude:`", shown(wrong))
 
 
+def layers_in(folder: str) -> list[str]:
+    """The layers that are bound below a folder, from the lowest to the uppermost."""
+    return [f"{folder}/{number}" for number in range(len(os.listdir(folder)) if os.path.isdir(folder) else 0)]
+
+
 def in_base(path: str) -> int | None:
     """The type (S_IFMT) of what the base has at a path; None where it has nothing."""
-    for number in reversed(range(len(os.listdir(BASE)) if os.path.isdir(BASE) else 0)):
-        here = f"{BASE}/{number}"
+    for layer in reversed(layers_in(BASE)):
+        here = layer
         hides = False
         for part in path.split("/"):
             here = f"{here}/{part}"
@@ -115,13 +123,50 @@ def in_base(path: str) -> int | None:
                 return None
             if not stat.S_ISDIR(status.st_mode):
                 # what lies below something that is no folder is not there
-                return stat.S_IFMT(status.st_mode) if here == f"{BASE}/{number}/{path}" else stat.S_IFLNK
+                return stat.S_IFMT(status.st_mode) if here == f"{layer}/{path}" else stat.S_IFLNK
             hides = hides or pack.is_opaque(here)
         else:
             return stat.S_IFDIR
         if hides:
             return None
     return None
+
+
+def below_in_base(folder: str) -> Iterator[str]:
+    """The paths that the base has below a folder."""
+    for layer in layers_in(BASE):
+        for here, folders, files in os.walk(f"{layer}/{folder}"):
+            for name in (*folders, *files):
+                path = os.path.relpath(f"{here}/{name}", layer)
+                if in_base(path) is not None:
+                    yield path
+
+
+def deleted_from_base() -> set[str]:
+    """The paths of the base that a layer of the content takes away, by whiteouts or by folders that hide those below them."""
+    deleted: set[str] = set()
+    for layer in layers_in(CONTENT):
+        for path in pack.walk(layer, None, is_delta=True):
+            folder, name = os.path.split(path)
+            if name == pack.OPAQUE:
+                deleted.update(below_in_base(folder))
+            elif name.startswith(pack.WHITEOUT):
+                gone = os.path.join(folder, name.removeprefix(pack.WHITEOUT))
+                deleted.update([gone] if in_base(gone) is not None else [], below_in_base(gone))
+    # what a layer further up has put there instead is looked at by itself
+    return {path for path in deleted if not os.path.lexists(f"{ROOT}/{path}")}
+
+
+def check_deletions(exclude: re.Pattern[str] | None) -> None:
+    """Refuses layers that delete what the base has: merged, it would be there again."""
+    deleted = {path for path in deleted_from_base() if exclude is None or exclude.fullmatch(path) is None}
+    topmost = sorted(f"/{path}" for path in deleted if os.path.dirname(path) not in deleted)
+    if topmost:
+        fail(
+            "the layers delete what belongs to the base, and an extension cannot",
+            "keep it in the layers, or name it under `exclude:` where it may stay",
+            shown(topmost),
+        )
 
 
 def check_base(paths: list[str]) -> None:
@@ -225,6 +270,7 @@ def main() -> None:
         spec = json.load(file)
     name = spec["name"]
     exclude = pack.matcher(spec["exclude"])
+    check_deletions(exclude)
     paths = check_places(spec, [entry.path for entry in pack.tree_entries(ROOT, exclude)])
     check_architecture(spec["architecture"], paths)
     check_base(paths)

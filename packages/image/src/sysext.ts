@@ -61,9 +61,15 @@ function erofsOptions({ algorithm, level, blockSize = '128K' }: SquashfsCompress
   return { compressor: level === undefined ? plain : `${compressor},level=${level}`, clusterSize: size };
 }
 
+/** Layers that a script looks at one by one, from the lowest. */
+function numbered(folder: string, layers: LayerStack): Input[] {
+  return layers.map((layer, index) => ({ kind: 'layer', name: `${folder}/${index}`, layer }));
+}
+
 /**
  * The action that makes an extension: outputs `NAME.raw` and, with dm-verity, `NAME.verity` and `NAME.roothash`. It fails
- * where the content lies outside of what an extension can bring, belongs to the base, or is for another architecture.
+ * where the content lies outside of what an extension can bring, belongs to the base, deletes some of it, or is for another
+ * architecture.
  */
 export function sysextAction(parameters: SysextParameters): Action {
   const { label, toolchain, layers, base, name, type, release, services, architecture, exclude } = parameters;
@@ -91,7 +97,9 @@ export function sysextAction(parameters: SysextParameters): Action {
     inputs: [
       ...guestScripts('squashfs.py', 'sysext.py', 'rootpath.py'),
       specInput(spec),
-      ...base.map((layer, index): Input => ({ kind: 'layer', name: `base/${index}`, layer })),
+      ...numbered('base', base),
+      // each by itself: merged, what they delete of the base is not to be seen
+      ...(base.length === 0 ? [] : numbered('content', layers)),
     ],
     argv: ['python3', '-B', '/strata/in/bin/sysext.py'],
     outputs: {

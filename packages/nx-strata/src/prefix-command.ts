@@ -99,9 +99,11 @@ export async function prefixCommand(words: readonly string[]): Promise<number> {
   const [tool, name, ...rest] = words;
   if (!(prefixTools as readonly (string | undefined)[]).includes(tool) || name === undefined || name.startsWith('-')) {
     throw new UserError(
-      tool === undefined || name !== undefined
-        ? `strata prefix cannot ${tool ?? 'do nothing'}`
-        : `strata prefix ${tool} needs the name of a prefix`,
+      (prefixTools as readonly (string | undefined)[]).includes(tool)
+        ? `strata prefix ${tool} needs the name of a prefix`
+        : tool === undefined
+          ? 'strata prefix needs a tool, and the name of a prefix'
+          : `strata prefix has no tool ${tool}`,
       { hint: form },
     );
   }

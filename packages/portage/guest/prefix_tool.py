@@ -32,8 +32,9 @@ def command(tool: str, words: list[str]) -> list[str]:
         setup.write(f"{setup.WORK}/bashrc", "PS1='prefix \\w \\$ '\n")
         return ["bash", "--rcfile", f"{setup.WORK}/bashrc", *words]
     if shutil.which(tool) is None:
-        print(f"error: the toolchain has no {tool}", file=sys.stderr)
-        print(f"hint: {'take a toolchain with app-portage/gentoolkit' if tool == 'equery' else 'take one that has Portage'}", file=sys.stderr)
+        print(f"error: the toolchain of the prefix has no {tool}", file=sys.stderr)
+        package = "app-portage/gentoolkit" if tool == "equery" else "sys-apps/portage"
+        print(f"hint: give the prefix a `toolchain:` with {package} in it, such as one from a stage3", file=sys.stderr)
         sys.exit(1)
     return [tool, *words]
 

@@ -1,7 +1,7 @@
 import { join } from 'node:path/posix';
 import { boards, configurationFolders, prefixRepositories, type PrefixDefinition } from '@strata/definitions';
-import { absolutePath } from '@strata/fingerprint';
-import { exportTree } from '@strata/image';
+import { absolutePath, type AbsolutePath } from '@strata/fingerprint';
+import { exportFiles, exportTree } from '@strata/image';
 import {
   finalAction,
   mergeAction,
@@ -126,17 +126,21 @@ async function reportOf(task: Task, outputs: TaskOutput['outputs']): Promise<Pre
   return text === undefined ? undefined : parsePrefixReport(text);
 }
 
+/** The first of many, and how many more there are. */
+function some(names: readonly string[]): string {
+  const shown = 3;
+  const first = names.slice(0, shown).join(', ');
+  return names.length > shown ? `${first} and ${names.length - shown} more` : first;
+}
+
 /** What a user should know of a prefix that is self-contained and may still look outside of itself. */
 function noticesOf({ path, scripts, foreignPaths }: PrefixReport): string[] {
-  const notices = scripts.map(
-    ({ file, interpreter }) => `${file} is a script for ${interpreter}, which is not in ${path}`,
-  );
-  if (foreignPaths.length > 0) {
-    const files = foreignPaths.map(({ file }) => file);
-    const names = files.length > 3 ? `${files.slice(0, 3).join(', ')} and ${files.length - 3} more` : files.join(', ');
-    notices.push(`paths of the system are in ${names}: see report.json among its outputs`);
-  }
-  return notices;
+  const foreign = scripts.map(({ file, interpreter }) => `${file} (${interpreter})`);
+  const looking = foreignPaths.map(({ file, paths }) => `${file} (${some(paths)})`);
+  return [
+    ...(foreign.length > 0 ? [`scripts whose interpreter is not in ${path}: ${some(foreign)}`] : []),
+    ...(looking.length > 0 ? [`files that have paths of the system: ${some(looking)}`] : []),
+  ];
 }
 
 /** Runs the commands of a prefix's test in a root that has nothing else. */
@@ -155,12 +159,14 @@ export async function testPrefix(task: Task): Promise<TaskOutput> {
 /** Writes the tree of a prefix into `dist/`, and says how to run a program of it where there is nothing else. */
 export async function exportPrefix(task: Task): Promise<TaskOutput> {
   const { outputs } = await task.output(task.placed.name, 'build');
-  const folder = `dist/${task.placed.root}/tree`;
-  const target = absolutePath(join(task.environment.workspaceRoot, folder));
-  await exportTree(task.store, await task.stack(task.placed.name), target, task.environment.signal);
+  const dist = `dist/${task.placed.root}`;
+  const folder = `${dist}/tree`;
+  const at = (path: string): AbsolutePath => absolutePath(join(task.environment.workspaceRoot, path));
+  await exportTree(task.store, await task.stack(task.placed.name), at(folder), task.environment.signal);
+  await exportFiles(task.store, at(dist), { 'report.json': pick(outputs, 'report.json') });
   const { reporter } = task.environment;
   const report = await reportOf(task, outputs);
-  reporter.line(`exported to ${folder}`);
+  reporter.line(`exported to ${folder}; what is known of it is in ${dist}/report.json`);
   const command = runCommand(folder, definitionOf(task), report?.programs ?? []);
   if (command !== undefined) {
     reporter.line('a program of it runs where there is nothing else, with:');

@@ -178,6 +178,12 @@ export async function exportSysext(task: Task): Promise<TaskOutput> {
   const say = (line: string): void => {
     environment.reporter.line(line);
   };
+  const definitions = `sysupdate.${name}.d`;
+  // what an earlier definition left would be taken for this one's, by systemd too: a root hash beside the file
+  const left = Object.values(sysextFiles(name)).filter((file) => !(file in files));
+  for (const path of [...left, 'update', definitions]) {
+    await rm(at(path), { recursive: true, force: true });
+  }
   await exportFiles(task.store, absolutePath(at('')), files);
   say(`exported to ${folder}: ${Object.keys(files).join(', ')}`);
   if (version === undefined) {
@@ -187,8 +193,6 @@ export async function exportSysext(task: Task): Promise<TaskOutput> {
   const published = Object.fromEntries(
     Object.entries(files).map(([file, artifact]) => [versionedName(file, name, version, architecture), artifact]),
   );
-  // what an earlier version left would be offered beside this one
-  await rm(at('update'), { recursive: true, force: true });
   await exportFiles(task.store, absolutePath(at('update')), published);
   await writeFile(at('update/SHA256SUMS'), checksums(published));
   say(`for an update server, in ${folder}/update: ${[...Object.keys(published), 'SHA256SUMS'].join(', ')}`);
@@ -197,8 +201,6 @@ export async function exportSysext(task: Task): Promise<TaskOutput> {
     return { outputs: files };
   }
   const transfers = transferFiles({ name, type, architecture, ...publish }, Object.keys(files));
-  const definitions = `sysupdate.${name}.d`;
-  await rm(at(definitions), { recursive: true, force: true });
   await mkdir(at(definitions));
   for (const [file, text] of Object.entries(transfers)) {
     await writeFile(at(join(definitions, file)), text);
