@@ -228,7 +228,11 @@ export class HttpRemote implements Remote {
     const { statusCode, headers, body } = await this.#client.ask('HEAD', `/cas/${hexOf(digest)}`, { signal });
     await body.dump();
     const { allow = 'PUT' } = headers;
-    const mayWrite = [allow].flat().join(',').split(/\s*,\s*/).includes('PUT');
+    const mayWrite = [allow]
+      .flat()
+      .join(',')
+      .split(/\s*,\s*/)
+      .includes('PUT');
     if (statusCode === 404) {
       return { offset: Number(headers['upload-offset'] ?? 0), mayWrite };
     }
