@@ -61,7 +61,9 @@ describe('a team', () => {
     await cache.start();
     wire = await proxyTo(cache.port);
     one = new Workspace('shared', { ...options, environment: cache.variables });
-    const farther = { ...cache.variables, NX_SELF_HOSTED_REMOTE_CACHE_SERVER: wire.url };
+    // as in a company: nothing of this machine is behind its proxy
+    const proxies = { HTTP_PROXY: `http://127.0.0.1:${await freePort()}`, NO_PROXY: 'intranet.example' };
+    const farther = { ...cache.variables, ...proxies, NX_SELF_HOSTED_REMOTE_CACHE_SERVER: wire.url };
     two = new Workspace('empty', { ...options, environment: farther });
   }, 5 * minutes);
 

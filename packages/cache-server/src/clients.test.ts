@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { freshBytes, hexOf, RawClient, TestServer } from './testing/rig.js';
@@ -179,6 +180,25 @@ describe('a thousand clients at once', () => {
       return (await server.get(`/cas/${stored}`)).text === own;
     });
     expect((await Promise.all(clients)).filter((good) => good)).toHaveLength(1000);
+  });
+});
+
+describe('readers that go away at once', () => {
+  it('leave no file open', async () => {
+    const content = freshBytes(1_000_000);
+    const hex = await server.putArtifact(content);
+    const open = (): number => readdirSync(`/proc/${server.process?.pid}/fd`).length;
+    const before = open();
+    for (let index = 0; index < 100; index++) {
+      const reader = new RawClient(server.url);
+      await once(reader.socket, 'connect');
+      reader.write(head('GET', `/cas/${hex}`));
+      await new Promise((resolve) => setTimeout(resolve, index % 4));
+      reader.socket.resetAndDestroy();
+    }
+    while (open() > before + 5) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
   });
 });
 

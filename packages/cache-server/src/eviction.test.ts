@@ -107,6 +107,15 @@ describe('a server that is full', () => {
     }
   });
 
+  it('keeps what somebody was told is here, for the entry that needs it', async () => {
+    const content = freshBytes(100_000);
+    const hex = await server.putArtifact(content, tokens.ci);
+    for (let index = 0; index < 12; index++) {
+      await putAction(freshBytes(100_000), tokens.ci);
+      expect(await server.ask('HEAD', `/cas/${hex}`, { token: tokens.ci })).toMatchObject({ status: 200 });
+    }
+  });
+
   it('is not emptied by who is not trusted', async () => {
     const ours = await Promise.all([1, 2, 3].map(() => putAction(freshBytes(100_000), tokens.ci)));
     const theirs: string[] = [];

@@ -46,6 +46,9 @@ export function explain(error: unknown, task?: FailedTask): string[] {
   if (error instanceof InputChanged) {
     return [`error: ${error.message}`, 'hint: run it again, and leave its inputs alone meanwhile'];
   }
+  if ((error as { readonly code?: unknown }).code?.toString().startsWith('ERR_PARSE_ARGS') === true) {
+    return [`error: ${(error as Error).message.split('\n')[0] ?? ''}`, 'hint: see strata --help'];
+  }
   if (error instanceof Error && error.name === 'AbortError') {
     return ['interrupted'];
   }

@@ -73,6 +73,14 @@ describe('collecting', () => {
     expect(await store.collect(0)).toEqual({ freed: 1000, items: 1, left: 0, needed: 0 });
   });
 
+  it('does not take reading everything for its use', async () => {
+    const artifact = await old('a', 50);
+    const { atimeMs, mtimeMs } = statSync(blob(artifact));
+    expect(await store.verify()).toBe(0);
+    const after = statSync(blob(artifact));
+    expect([Math.round(after.atimeMs), after.mtimeMs]).toEqual([Math.round(atimeMs), mtimeMs]);
+  });
+
   it('removes what is damaged when it is asked to look', async () => {
     const [good, bad] = [await old('a', 1), await old('b', 1)];
     const key = digestOf('action') as ActionKey;

@@ -1,3 +1,4 @@
+import { statSync, utimesSync } from 'node:fs';
 import { readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
@@ -120,13 +121,29 @@ export async function collect(place: Workplace, keep: number, onWork: (work: Wor
   return { freed, items, left: size - freed, needed: Math.max(0, total - freed) };
 }
 
+/**
+ * Has a file that was only looked at tell again when it was asked for last, which reading it changed. Where other
+ * processes use the store, one of them may have asked for it meanwhile: then it stays as it is.
+ */
+function restoreUse(root: AbsolutePath, file: string, used: number): void {
+  // from looking for others to the end in one go: a process notes that it is there before it asks for anything
+  if (usedSince(root) === undefined) {
+    try {
+      utimesSync(file, used / 1000, statSync(file).mtime);
+    } catch {
+      // removed, or another user's: then it tells what it tells
+    }
+  }
+}
+
 /** Reads every artifact of a store, and removes those whose content is not what they are named by. Gives back their number. */
 export async function verify(place: Workplace, onWork: (work: Work) => void): Promise<number> {
   const found = await files(join(place.root, 'blobs/sha256'));
   const total = found.reduce((sum, { size }) => sum + size, 0);
   let [done, bad] = [0, 0];
-  for (const { path, size } of found) {
+  for (const { path, size, used } of found) {
     const digest = await digestOfFile(absolutePath(path)).catch(() => undefined);
+    restoreUse(place.root, path, used);
     if (digest !== undefined && !path.endsWith(`/${hexOf(digest)}`)) {
       await rm(path, { force: true });
       bad++;

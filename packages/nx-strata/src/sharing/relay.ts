@@ -32,6 +32,8 @@ export class Relay {
   readonly token = randomBytes(24).toString('hex');
   readonly #server: Server;
   readonly #sending = new Set<Promise<void>>();
+  readonly #ends = new AbortController();
+  #bytes = 0;
 
   private constructor(private readonly options: RelayOptions) {
     this.#server = createServer((request, response) => {
@@ -60,17 +62,26 @@ export class Relay {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
-  /** How many results are still being sent on. */
-  get sending(): number {
+  /** How many results are still to be sent on, and how many bytes were. */
+  get progress(): { readonly bytes: number; readonly left: number } {
+    return { bytes: this.#bytes, left: this.#sending.size };
+  }
+
+  /** Waits until all results are sent on, or the signal ends that. Gives back how many were not. */
+  async sent(signal: AbortSignal): Promise<number> {
+    const ended = new Promise<void>((resolve) => {
+      signal.addEventListener('abort', () => {
+        resolve();
+      });
+    });
+    await Promise.race([Promise.all(this.#sending), signal.aborted ? undefined : ended]);
     return this.#sending.size;
   }
 
-  /** Waits until all results are sent on. */
-  async sent(): Promise<void> {
-    await Promise.all(this.#sending);
-  }
-
+  /** Ends it, and what is still being sent on. */
   async close(): Promise<void> {
+    this.#ends.abort();
+    await Promise.all(this.#sending);
     this.#server.closeAllConnections();
     await new Promise((resolve) => this.#server.close(resolve));
   }
@@ -120,10 +131,14 @@ export class Relay {
       await scratch.dispose();
       throw error;
     }
-    const sending = this.#tried('write', async () => {
-      await this.options.upstream.send(path, file);
+    const send = async (): Promise<boolean> => {
+      const onBytes = (count: number): void => {
+        this.#bytes += count;
+      };
+      await this.options.upstream.send(path, file, { signal: this.#ends.signal, onBytes });
       return true;
-    })
+    };
+    const sending = this.#tried('write', send)
       .catch(() => undefined)
       .then(() => scratch.dispose())
       .finally(() => this.#sending.delete(sending));

@@ -129,8 +129,7 @@ export class Session {
   async end(say: (line: string) => void): Promise<string[]> {
     const { remotes, nx, uploader, relay } = this.parts;
     clearInterval(this.#clock);
-    const left = await this.#finish(say);
-    await Promise.race([relay.sent(), sleep(waitWindow)]);
+    const { left, unsent } = await this.#finish(say);
     await relay.close();
     const notices = [...remotes.takeNotices()];
     // one server that is down is said once
@@ -143,18 +142,30 @@ export class Session {
         `${left} actions are shared with the next command (${formatBytes(bytes)} were uploaded in this one)`,
       );
     }
+    if (unsent > 0) {
+      notices.push(`${unsent} of Nx's results are not shared: that would have taken too long`);
+    }
     await remotes.close();
     await nx.close();
     return notices;
   }
 
-  async #finish(say: (line: string) => void): Promise<number> {
-    const { uploader } = this.parts;
+  /** How much of everything is done. */
+  async #progress(): Promise<{ readonly bytes: number; readonly left: number }> {
+    const { uploader, relay } = this.parts;
+    const [actions, results] = [await uploader.progress(), relay.progress];
+    return { bytes: actions.bytes + results.bytes, left: actions.left + results.left };
+  }
+
+  /** Waits for the uploads as long as they get on. Gives back how many actions, and results of Nx's, are left. */
+  async #finish(say: (line: string) => void): Promise<{ readonly left: number; readonly unsent: number }> {
+    const { uploader, relay } = this.parts;
+    const { signal } = this.#ends;
     const end = Date.now() + longestWait;
-    let last = (await uploader.progress()).bytes;
+    let last = (await this.#progress()).bytes;
     const watch = setInterval(() => {
-      void uploader.progress().then(({ bytes, left }) => {
-        say(`shares ${left} actions with the team's cache, ${formatBytes(bytes)} so far`);
+      void this.#progress().then(({ bytes, left }) => {
+        say(`shares ${left} results with the team's cache, ${formatBytes(bytes)} so far`);
         if (bytes - last < waitBytes || Date.now() > end) {
           this.#ends.abort();
         }
@@ -162,14 +173,14 @@ export class Session {
       });
     }, waitWindow);
     try {
-      await this.#draining;
-      return await uploader.drainAll({ signal: this.#ends.signal });
+      const draining = async (): Promise<number> => {
+        await this.#draining;
+        return uploader.drainAll({ signal });
+      };
+      const [left, unsent] = await Promise.all([draining(), relay.sent(signal)]);
+      return { left, unsent };
     } finally {
       clearInterval(watch);
     }
   }
-}
-
-function sleep(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }

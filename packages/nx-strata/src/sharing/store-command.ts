@@ -52,8 +52,12 @@ async function status(): Promise<void> {
     addresses: remoteAddresses(process.env, workspace?.model.options.remotes),
   });
   const { left } = await new Uploader(store, remotes).progress();
-  for (const { name, readOnly } of remotes.all) {
-    console.log(`  shares with ${name}${readOnly ? ', reading only' : ''}`);
+  for (const remote of remotes.all) {
+    console.log(`  shares with ${remote.name}${remote.readOnly ? ', reading only' : ''}`);
+    // with Nx's daemon, what was found out after the last task is in the daemon's log, where nobody sees it
+    for (const notice of remotes.noticesOf(remote)) {
+      console.log(`    ${notice}`);
+    }
   }
   if (left > 0) {
     console.log(`  ${left} actions wait to be uploaded`);

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream, type WriteStream } from 'node:fs';
 import { rm, stat } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
+import pLimit from 'p-limit';
 import { hexOf, type AbsolutePath, type Digest } from '@strata/fingerprint';
 import { decodeActionResult, encodeActionResult } from '../action-result.js';
 import type { ActionKey, ActionResult, Descriptor } from '../types.js';
@@ -34,6 +35,9 @@ interface Known {
   readonly offset: number;
   readonly mayWrite: boolean;
 }
+
+/** Fewer than there are connections: an entry that waits for one would count as one that does not move. */
+const entriesAtOnce = 4;
 
 /** Bytes of an action's result that are read at most. */
 const largestRecord = 16 * 1024 * 1024;
@@ -87,6 +91,7 @@ export class HttpRemote implements Remote {
   readonly name: string;
   readonly readOnly: boolean;
   readonly #client: HttpClient;
+  readonly #entries = pLimit(entriesAtOnce);
   readonly #patience: Patience;
 
   constructor({ url, token, readOnly, patience = usualPatience }: HttpRemoteOptions) {
@@ -197,26 +202,38 @@ export class HttpRemote implements Remote {
    * @returns whether it is there
    */
   async fetch(path: string, file: AbsolutePath, signal?: AbortSignal): Promise<boolean> {
-    return this.#client.trying(signal, () =>
-      atPace(this.#patience, signal, async (ends, onBytes) => {
-        const answer = await this.#client.ask('GET', path, { signal: ends });
-        if (answer.statusCode === 404) {
-          await answer.body.dump();
-          return false;
-        }
-        await this.#client.require(answer, 200);
-        await receive(answer.body, createWriteStream(file), (chunk) => {
-          onBytes(chunk.length);
-        });
-        return true;
-      }),
+    return this.#entries(() =>
+      this.#client.trying(signal, () =>
+        atPace(this.#patience, signal, (ends, onBytes) => this.#fetchOnce(path, file, ends, onBytes)),
+      ),
     );
   }
 
+  async #fetchOnce(
+    path: string,
+    file: AbsolutePath,
+    signal: AbortSignal,
+    onBytes: (count: number) => void,
+  ): Promise<boolean> {
+    const answer = await this.#client.ask('GET', path, { signal });
+    if (answer.statusCode === 404) {
+      await answer.body.dump();
+      return false;
+    }
+    await this.#client.require(answer, 200);
+    await receive(answer.body, createWriteStream(file), (chunk) => {
+      onBytes(chunk.length);
+    });
+    return true;
+  }
+
   /** Stores an entry of another kind; one that is there already stays as it is. */
-  async send(path: string, file: AbsolutePath, signal?: AbortSignal): Promise<void> {
+  async send(path: string, file: AbsolutePath, options: TransferOptions = {}): Promise<void> {
     const size = await sizeOf(file);
-    await this.#client.trying(signal, () => this.#put(path, file, { start: 0, size, signal }, 409));
+    await this.#entries(async () => {
+      options.signal?.throwIfAborted();
+      await this.#client.trying(options.signal, () => this.#put(path, file, { ...options, start: 0, size }, 409));
+    });
   }
 
   async close(): Promise<void> {

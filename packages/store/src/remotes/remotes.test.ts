@@ -191,6 +191,80 @@ describe('remotes of a store', () => {
     expect(one.faults).toEqual([]);
   });
 
+  it('sends nothing large where a server says that the token may not write', async () => {
+    const asked: string[] = [];
+    const { url } = await bad((request, response) => {
+      asked.push(request.method ?? '');
+      request.resume().once('end', () => response.writeHead(404, { allow: 'GET, HEAD' }).end());
+    });
+    const one = await machine(url);
+    await made(one, randomBytes(100_000));
+    expect(await one.uploader.drainAll()).toBe(0);
+    await made(one, randomBytes(100_000));
+    expect(await one.uploader.drainAll()).toBe(0);
+    expect(asked).toEqual(['HEAD']);
+    expect([one.faults, opened.at(-1)?.takeNotices()]).toEqual([[], []]);
+  });
+
+  it('gives nothing of one workspace to the cache of another', async () => {
+    const url = `http://127.0.0.1:${await freePort()}`;
+    const one = await machine(url);
+    await made(one, Buffer.from('a secret'));
+    expect(await one.uploader.drain()).toBe(1);
+    const asked: string[] = [];
+    const other = await bad((request, response) => {
+      asked.push(request.url ?? '');
+      request.resume().once('end', () => response.writeHead(404).end());
+    });
+    const next = await machine(other.url, one.store.root);
+    expect(await next.uploader.drainAll()).toBe(0);
+    expect(asked).toEqual([]);
+    expect(await one.uploader.progress()).toMatchObject({ left: 1 });
+  });
+
+  it('waits with many entries for those before them, and takes that for no slowness', async () => {
+    let sent = 0;
+    const { url } = await bad((request, response) => {
+      request.resume().once('end', () =>
+        setTimeout(() => {
+          sent++;
+          response.end();
+        }, 500),
+      );
+    });
+    const remote = new HttpRemote({ url, patience });
+    const one = await machine(url);
+    const file = absolutePath(join(one.store.root, 'entry'));
+    writeFileSync(file, randomBytes(10_000));
+    await Promise.all(Array.from({ length: 24 }, (_, index) => remote.send(`/v1/cache/${index}`, file)));
+    expect(sent).toBe(24);
+    await remote.close();
+  });
+
+  it('speaks through a proxy as everybody does, and to this machine itself without one', async () => {
+    const asked: string[] = [];
+    const proxy = await bad((request, response) => {
+      asked.push(request.url ?? '');
+      response.writeHead(404).end();
+    });
+    const here = await bad((_request, response) => response.writeHead(404).end());
+    const before = process.env['http_proxy'];
+    // people write it without a scheme
+    process.env['http_proxy'] = `127.0.0.1:${proxy.port}`;
+    try {
+      const [far, near] = [await machine('http://cache.example:3280'), await machine(here.url)];
+      expect([await far.store.lookup(key), await near.store.lookup(key)]).toEqual([undefined, undefined]);
+      expect([...far.faults, ...near.faults]).toEqual([]);
+      expect(asked).toEqual([`http://cache.example:3280/ac/${hexOf(key)}`]);
+    } finally {
+      if (before === undefined) {
+        delete process.env['http_proxy'];
+      } else {
+        process.env['http_proxy'] = before;
+      }
+    }
+  });
+
   const truth = Buffer.from('the truth');
   const artifact: Descriptor = { mediaType, digest: digestOf(truth), size: truth.length };
   const action = encodeActionResult({ outputs: { file: artifact } });
@@ -198,6 +272,8 @@ describe('remotes of a store', () => {
   /** Servers that are of no use, by what is said of them. */
   const useless: Record<string, RequestListener> = {
     'answers 502': (_request, response) => response.writeHead(502).end('bad gateway'),
+    'answers 301 (it is at https://cache.example)': (_request, response) =>
+      response.writeHead(301, { location: 'https://cache.example/ac/1' }).end(),
     'answers 401': (_request, response) => response.writeHead(401).end(),
     'answers 200 to everything, with a page': (_request, response) => response.end('<html>welcome</html>'),
     'does not answer': () => undefined,

@@ -77,15 +77,24 @@ export class Remotes {
   /** What went wrong since the last {@link forget}, and no process told yet: lines for a user. */
   takeNotices(): readonly string[] {
     return this.all.flatMap((remote) => {
-      const health = this.#health.get(remote);
-      // who cannot be read from cannot be written to: one line for both
-      const direction = (['read', 'content', 'write'] as const).find(
-        (one) => (health?.reason(one) ?? unwilling) !== unwilling,
-      );
-      return direction === undefined || health?.claimNotice(direction) !== true
+      const trouble = this.#troubleOf(remote);
+      return trouble === undefined || this.#health.get(remote)?.claimNotice(trouble) !== true
         ? []
-        : [faultMessage(remote.name, direction, health.reason(direction) ?? '')];
+        : this.noticesOf(remote);
     });
+  }
+
+  /** What went wrong with one of them since then, whether that was told or not. */
+  noticesOf(remote: Remote): readonly string[] {
+    const trouble = this.#troubleOf(remote);
+    const reason = trouble === undefined ? undefined : this.#health.get(remote)?.reason(trouble);
+    return trouble === undefined || reason === undefined ? [] : [faultMessage(remote.name, trouble, reason)];
+  }
+
+  /** Who cannot be read from cannot be written to: one line for both. */
+  #troubleOf(remote: Remote): Trouble | undefined {
+    const health = this.#health.get(remote);
+    return (['read', 'content', 'write'] as const).find((one) => (health?.reason(one) ?? unwilling) !== unwilling);
   }
 
   /** Begins anew, as each command does. */
