@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { createProjectGraphAsync } from '@nx/devkit';
 import type { PlacedDefinition } from '@strata/definitions';
 import { absolutePath, type AbsolutePath } from '@strata/fingerprint';
 import { openUserStore } from '@strata/sandbox';
@@ -31,8 +30,12 @@ function pluginOptions(root: string): unknown {
 
 /** The workspace's projects as Nx has them: asked for only where one carries what another project makes. */
 async function otherProjects(good: readonly PlacedDefinition[]): Promise<TaskEnvironment['projects']> {
-  const hasForeign = good.some((placed) => treeInputs(placed).foreign.length > 0);
-  return hasForeign ? new Map(Object.entries((await createProjectGraphAsync()).nodes)) : new Map();
+  if (!good.some((placed) => treeInputs(placed).foreign.length > 0)) {
+    return new Map();
+  }
+  // Nx takes longer to load than most of Strata's own commands take
+  const { createProjectGraphAsync } = await import('@nx/devkit');
+  return new Map(Object.entries((await createProjectGraphAsync()).nodes));
 }
 
 /**
@@ -45,7 +48,7 @@ export async function openWorkspace(
   projects?: TaskEnvironment['projects'],
 ): Promise<OpenWorkspace> {
   const root = absolutePath(findWorkspaceRoot(folder));
-  const { good, broken } = await scanWorkspace(root);
+  const { good, broken } = scanWorkspace(root);
   const options = pluginOptionsSchema.parse(pluginOptions(root));
   const store = await openUserStore(process.env, {
     addresses: remoteAddresses(process.env, options.remotes),
