@@ -85,13 +85,16 @@ describe('an undeclared read', () => {
   it(
     'of an ebuild is told where its package declares files and downloads',
     () => {
-      workspace.write(
-        'os/proving/app-misc/reaching/reaching-1.ebuild',
-        [
-          ...['EAPI=8', 'DESCRIPTION="bad"', 'SLOT="0"', 'LICENSE="MIT"', 'KEYWORDS="amd64"', 'S="${WORKDIR}"'],
-          ...['src_compile() {', '  cp ~/.ssh/id_rsa .', `  cp '${workspace.root}/os/other-project/file' .`],
-          ...['  wget -q http://example.org/x || die "no download"', '}', ''],
-        ].join('\n'),
+      const compile = (...lines: readonly string[]): void => {
+        const head = ['EAPI=8', 'DESCRIPTION="bad"', 'SLOT="0"', 'LICENSE="MIT"', 'KEYWORDS="amd64"', 'S="${WORKDIR}"'];
+        workspace.write(
+          'os/proving/app-misc/reaching/reaching-1.ebuild',
+          [...head, 'src_compile() {', ...lines, '}', ''].join('\n'),
+        );
+      };
+      compile(
+        ...['cp ~/.ssh/id_rsa .', `cp '${workspace.root}/os/other-project/file' .`],
+        'wget -q http://example.org/x || die "no download"',
       );
       workspace.write(
         'os/reaching/layer.yaml',
@@ -108,6 +111,10 @@ describe('an undeclared read', () => {
       );
       expect(lines.at(-1)).toMatch(/^hint: put os\/other-project\/file into the package's `files\/`/);
       expect(lines.at(-1)).toContain('SRC_URI');
+      compile('[[ -f ../other-project/file ]] || die');
+      expect(complaint('reaching:build')).toContain(
+        '  | it asked for files of the workspace that it does not declare: os/other-project/file',
+      );
     },
     4 * minutes,
   );

@@ -46,7 +46,7 @@ async function update(names: readonly string[]): Promise<void> {
     throw new UserError('strata update needs a project', { hint: 'strata update PROJECT...' });
   }
   const root = findWorkspaceRoot(process.cwd());
-  const { good, broken } = await scanWorkspace(root);
+  const { good, broken } = scanWorkspace(root);
   for (const name of names) {
     const placed = good.find((candidate) => candidate.name === name);
     const problems = broken.find((candidate) => candidate.name === name)?.problems;

@@ -30,7 +30,7 @@ import {
 import type { ActionKey, ActionResult, Descriptor, Store } from '@strata/store';
 import type { Model, TargetName, TaskName } from './model.js';
 import { produce } from './produce.js';
-import type { Records } from './records.js';
+import type { Records } from './records/records.js';
 import { Reporter } from './reporter.js';
 import type { Client, LockedSource, Services } from './services.js';
 import type { TaskOutput, TaskResults } from './task-output.js';

@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs';
-import { createProjectGraphAsync } from '@nx/devkit';
 import type { PlacedDefinition } from '@strata/definitions';
 import { absolutePath, type AbsolutePath } from '@strata/fingerprint';
 import { openUserStore } from '@strata/sandbox';
 import { remoteAddresses, type Store } from '@strata/store';
 import { Model, pluginOptionsSchema } from './model.js';
 import type { BrokenDefinition } from './read-workspace.js';
-import { definitionReader, Records } from './records.js';
+import { definitionReader } from './records/describe.js';
+import { Records } from './records/records.js';
 import { treeInputs } from './task-inputs.js';
 import type { TaskEnvironment } from './tasks.js';
 import { findWorkspaceRoot, scanWorkspace } from './workspace-root.js';
@@ -31,8 +31,12 @@ function pluginOptions(root: string): unknown {
 
 /** The workspace's projects as Nx has them: asked for only where one carries what another project makes. */
 async function otherProjects(good: readonly PlacedDefinition[]): Promise<TaskEnvironment['projects']> {
-  const hasForeign = good.some((placed) => treeInputs(placed).foreign.length > 0);
-  return hasForeign ? new Map(Object.entries((await createProjectGraphAsync()).nodes)) : new Map();
+  if (!good.some((placed) => treeInputs(placed).foreign.length > 0)) {
+    return new Map();
+  }
+  // Nx takes longer to load than most of Strata's own commands take
+  const { createProjectGraphAsync } = await import('@nx/devkit');
+  return new Map(Object.entries((await createProjectGraphAsync()).nodes));
 }
 
 /**
@@ -45,7 +49,7 @@ export async function openWorkspace(
   projects?: TaskEnvironment['projects'],
 ): Promise<OpenWorkspace> {
   const root = absolutePath(findWorkspaceRoot(folder));
-  const { good, broken } = await scanWorkspace(root);
+  const { good, broken } = scanWorkspace(root);
   const options = pluginOptionsSchema.parse(pluginOptions(root));
   const store = await openUserStore(process.env, {
     addresses: remoteAddresses(process.env, options.remotes),

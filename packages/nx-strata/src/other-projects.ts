@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path/posix';
-import { buildPackageJsonPatterns, buildPackageJsonWorkspacesMatcher } from 'nx/src/plugins/package-json';
+import type * as NxPackageJson from 'nx/src/plugins/package-json';
 import { z } from 'zod';
 
 /** What Nx itself makes of a folder that has a `package.json` or a `project.json`. */
@@ -45,8 +46,10 @@ function readAs<T>(schema: z.ZodType<T>, workspaceRoot: string, file: string): T
 
 /** Whether a `package.json` belongs to the package manager's workspaces, by Nx's own rules. */
 function workspacesMatcher(workspaceRoot: string): (file: string) => boolean {
-  const patterns = buildPackageJsonPatterns(workspaceRoot, (file: string) => readJson(workspaceRoot, file));
-  const matches = buildPackageJsonWorkspacesMatcher(patterns) as (file: string) => unknown;
+  // loaded late: Strata's own commands seldom come here, and it brings 150 ms of Nx with it
+  const nx = createRequire(import.meta.url)('nx/src/plugins/package-json') as typeof NxPackageJson;
+  const patterns = nx.buildPackageJsonPatterns(workspaceRoot, (file: string) => readJson(workspaceRoot, file));
+  const matches = nx.buildPackageJsonWorkspacesMatcher(patterns) as (file: string) => unknown;
   return (file) => Boolean(matches(file));
 }
 

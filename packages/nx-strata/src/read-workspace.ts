@@ -13,9 +13,6 @@ import { Model, targetNames, type PluginOptions } from './model.js';
 import { otherProjects, type OtherProject } from './other-projects.js';
 import { definitionFiles, projectFiles } from './plugin-files.js';
 
-/** The files that make a folder a project. */
-export const definitionGlob = `**/{${definitionFiles.join(',')}}`;
-
 /** A definition that cannot be used, and why. */
 export interface BrokenDefinition {
   readonly file: string;

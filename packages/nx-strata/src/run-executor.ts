@@ -11,7 +11,8 @@ import { Model, pluginOptionNames, pluginOptionsSchema, type PluginOptions, type
 import { produce } from './produce.js';
 import { sayNotices, taskRemotes } from './sharing/task-remotes.js';
 import { definitionsOf, readWorkspace, type ReadWorkspace } from './read-workspace.js';
-import { definitionReader, Records } from './records.js';
+import { definitionReader } from './records/describe.js';
+import { Records } from './records/records.js';
 import { Reporter } from './reporter.js';
 import { WorkingServices } from './services.js';
 import { Tasks } from './tasks.js';

@@ -4,7 +4,7 @@ import { DebianSourceMirror, fetchLocked, seedOf, type Lock, type LockedFiles } 
 import { fetchDistfiles, fetchGit, fetchTarball, type WantedDistfile } from '@strata/portage';
 import { actionKey, runAction, type Action, type Progress, type SeedRoot } from '@strata/sandbox';
 import type { ActionResult, Descriptor, Store } from '@strata/store';
-import type { Records } from './records.js';
+import type { Records } from './records/records.js';
 import type { Reporter } from './reporter.js';
 import { whyLine } from './why/why-line.js';
 

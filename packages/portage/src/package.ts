@@ -46,6 +46,8 @@ export function packageAction(parameters: PackageParameters, shims: ScannedTree)
     argv: ['python3', '-B', '/strata/in/bin/package.py'],
     hints: { STRATA_JOBS: String(jobs) },
     jobserver,
+    // an ebuild that only asks whether a file is there fails without a word about it
+    secondLook: true,
     // PORTAGE_TMPDIR of guest/portage_setup.py, and Portage's own layout below it
     homes: [`/strata/tmp/build/portage/${cpv}/homedir`],
     outputs: { 'package.gpkg.tar': binaryPackageMediaType, 'layer.tar.zst': layerMediaType },

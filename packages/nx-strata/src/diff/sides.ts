@@ -6,7 +6,7 @@ import { parseSizeReport, squashfsMediaType } from '@strata/image';
 import { diffIdAnnotation, diffIdOf, layerMediaType, type LayerDescriptor, type LayerStack } from '@strata/sandbox';
 import type { Descriptor } from '@strata/store';
 import type { OpenWorkspace } from '../open-workspace.js';
-import type { RunRecord } from '../records.js';
+import type { RunRecord } from '../records/run-record.js';
 import { readTaskOutput, type TaskOutput } from '../task-output.js';
 import { outputFile } from '../targets.js';
 

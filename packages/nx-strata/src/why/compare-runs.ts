@@ -1,7 +1,8 @@
 import { diffLines } from 'diff';
 import { parse } from 'yaml';
 import { compareTrees, type JsonValue, type TreeEntry } from '@strata/fingerprint';
-import type { RecordedInput, Records, RunRecord } from '../records.js';
+import type { Records } from '../records/records.js';
+import type { RecordedInput, RunRecord } from '../records/run-record.js';
 import type { Change } from './changes.js';
 import { changedPackages } from './plans.js';
 

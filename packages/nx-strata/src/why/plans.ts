@@ -1,5 +1,6 @@
 import { parsePlan, type PlannedPackage } from '@strata/portage';
-import type { Records, RunRecord } from '../records.js';
+import type { Records } from '../records/records.js';
+import type { RunRecord } from '../records/run-record.js';
 import type { Change } from './changes.js';
 
 function packageIn(records: Records, record: RunRecord, cpv: string): PlannedPackage | undefined {

@@ -1,5 +1,5 @@
 import type { Action } from '@strata/sandbox';
-import type { Records } from '../records.js';
+import type { Records } from '../records/records.js';
 import { formatChange, rootCauses } from './changes.js';
 import { RunComparison } from './compare-runs.js';
 
