@@ -22,6 +22,7 @@ export const sysextCases: readonly Case[] = [
   field('sysext', 'from.layers', sysext, ['from', 'layers'], ['tools'], extensionMade),
   field('sysext', 'from.prefix', sysext, ['from'], { prefix: 'own-prefix' }, extensionMade),
   field('sysext', 'from.tree', sysext, ['from'], { tree: 'tree' }, ['own-sysext:tree']),
+  field('sysext', 'from.tree', sysext, ['from'], { layers: ['extra'], tree: 'tree' }, ['own-sysext:tree']),
   field('sysext', 'from.tree.task', sysext, ['from'], { tree: { task: 'site:other', path: 'dist' } }, [], {
     refuses: ['own-sysext:build'],
   }),

@@ -21,11 +21,12 @@ function addTask(source: string | { readonly task: string }, path: FieldPath, ad
 }
 
 function sysextReferences({ from, base, test }: SysextDefinition, add: Add): void {
-  if ('tree' in from) {
+  if (from.tree !== undefined) {
     addTask(from.tree, ['from', 'tree', 'task'], add);
-  } else if ('prefix' in from) {
+  }
+  if ('prefix' in from) {
     add(from.prefix, 'prefix', ['from', 'prefix']);
-  } else {
+  } else if ('layers' in from) {
     from.layers.forEach((name, index) => {
       add(name, 'layer', ['from', 'layers', index]);
     });

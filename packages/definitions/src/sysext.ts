@@ -26,12 +26,12 @@ export const sysextSchema = z
       .describe('Version, for what `export` writes for update servers'),
     from: z
       .union([
-        z.strictObject({ prefix: projectName }),
-        z.strictObject({ layers: z.array(projectName).min(1) }),
+        z.strictObject({ prefix: projectName, tree: treeSource.optional() }),
+        z.strictObject({ layers: z.array(projectName).min(1), tree: treeSource.optional() }),
         z.strictObject({ tree: treeSource }),
       ])
       .describe(
-        '`{ prefix }`: a prefix with all that it holds; `{ layers }`: layers with their parents, without the layers of `base`; `{ tree }`: a folder as in `trees` of a layer, its target `/`',
+        '`{ prefix }`: a prefix with all that it holds; `{ layers }`: layers with their parents, without the layers of `base`; `{ tree }`: a folder as in `trees` of a layer, its target `/`, which may stand beside the others: units for the programs of a prefix',
       ),
     base: projectName
       .optional()

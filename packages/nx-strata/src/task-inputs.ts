@@ -80,7 +80,7 @@ function treeSources({ definition }: PlacedDefinition): TreeSource[] {
     case 'layer':
       return (definition.trees ?? []).map(({ source }) => source);
     case 'sysext':
-      return 'tree' in definition.from ? [definition.from.tree] : [];
+      return definition.from.tree === undefined ? [] : [definition.from.tree];
     default:
       return [];
   }

@@ -169,7 +169,9 @@ export async function exportPrefix(task: Task): Promise<TaskOutput> {
   reporter.line(`exported to ${folder}; what is known of it is in ${dist}/report.json`);
   const command = runCommand(folder, definitionOf(task), report?.programs ?? []);
   if (command !== undefined) {
-    reporter.line('a program of it runs where there is nothing else, with:');
+    const isEmulated = command.startsWith('qemu-');
+    const how = isEmulated ? 'by an emulator (Debian package qemu-user)' : 'where there is nothing else';
+    reporter.line(`a program of it runs ${how}, with:`);
     reporter.line(command);
   }
   return { outputs };

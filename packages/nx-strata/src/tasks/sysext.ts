@@ -32,25 +32,24 @@ function nameOf(task: Task): string {
 /** What an extension is made from, as layers: a folder has git's modes there, and belongs to root. */
 async function contentOf(task: Task, toolchain: LayerStack): Promise<LayerStack> {
   const { from } = definitionOf(task);
-  if ('layers' in from) {
-    return mergedStack(task, from.layers);
-  }
-  if ('prefix' in from) {
-    return task.stack(from.prefix);
+  const below =
+    'layers' in from ? await mergedStack(task, from.layers) : 'prefix' in from ? await task.stack(from.prefix) : [];
+  if (from.tree === undefined) {
+    return below;
   }
   const tree = await task.sourceTree(from.tree);
   const outputs = await task.action(
     composeAction({
       label: `${task.placed.name}:tree`,
       toolchain,
-      parents: [],
+      parents: below,
       trees: [{ tree, target: '/' }],
       scripts: [],
       devices: [],
       exclude: [],
     }),
   );
-  return [asLayer(pick(outputs, 'layer.tar.zst'))];
+  return [...below, asLayer(pick(outputs, 'layer.tar.zst'))];
 }
 
 /** What systemd compares with os-release(5) of the OS. */
