@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import { commonFields, duration, pathInside, projectName, taskReference, toolchainField } from './common.js';
+import { commonFields, duration, once, pathInside, projectName, toolchainField } from './common.js';
 import { compressionSchema, stepSchema } from './image.js';
+import { treeSchema } from './layer.js';
 
 /** Architectures, as systemd names them (systemd.unit(5), ConditionArchitecture=). */
 const architectures = ['x86-64', 'x86', 'arm64', 'arm', 'riscv64', '_any'] as const;
@@ -26,10 +27,10 @@ export const sysextSchema = z
       .describe('Version, for what `export` writes for update servers'),
     from: z
       .union([
-        z.strictObject({ prefix: projectName }),
-        z.strictObject({ layers: z.array(projectName).min(1) }),
+        z.strictObject({ prefix: projectName.describe('Project of the prefix') }),
+        z.strictObject({ layers: once(projectName).min(1).describe('Projects of the layers') }),
         z.strictObject({
-          tree: z.union([z.string().min(1), z.strictObject({ task: taskReference, path: z.string().min(1) })]),
+          tree: treeSchema.shape.source,
         }),
       ])
       .describe(
@@ -83,7 +84,7 @@ export const sysextSchema = z
       .describe('Where machines get updates from: `export` writes the transfer files for systemd-sysupdate'),
     test: z
       .strictObject({
-        on: z.array(projectName).min(1).describe('Images to try it on, each by a target `test-IMAGE` of its own'),
+        on: once(projectName).min(1).describe('Images to try it on, each by a target `test-IMAGE` of its own'),
         timeout: duration.default('180s').describe('Limit for each'),
         steps: z
           .array(stepSchema)
@@ -93,7 +94,7 @@ export const sysextSchema = z
       .optional()
       .describe('What `test` does: it merges the extension, goes through the steps, and unmerges it'),
   })
-  .superRefine(({ id, versionId, sysextLevel, test }, context) => {
+  .superRefine(({ id, versionId, sysextLevel }, context) => {
     const report = (path: (string | number)[], message: string): void => {
       context.addIssue({ code: 'custom', path, message });
     };
@@ -102,9 +103,5 @@ export const sysextSchema = z
       report([field], 'an extension for any OS has no version of one: give an `id`, or leave this out');
     } else if (versionId !== undefined && sysextLevel !== undefined) {
       report(['sysextLevel'], 'systemd compares the level alone where there is one: leave out one of the two');
-    }
-    const twice = test?.on.findIndex((name, index) => test.on.indexOf(name) < index) ?? -1;
-    if (twice >= 0) {
-      report(['test', 'on', twice], 'the image is named twice');
     }
   });

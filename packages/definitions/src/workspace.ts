@@ -1,5 +1,8 @@
+import { join } from 'node:path/posix';
 import type { Definition, LayerDefinition } from './definition.js';
-import { suggest, type FieldPath } from './loader.js';
+import type { FieldPath } from './problems.js';
+import { someOf, suggest } from './suggest.js';
+import { namedPaths } from './paths.js';
 import { prefixRepositories } from './prefix.js';
 import { references } from './references.js';
 import { UserError, type Place } from './user-error.js';
@@ -54,6 +57,7 @@ export function checkWorkspace(
     checkLayers(placed, byName, report);
     checkSysext(placed, byName, report);
     checkPrefixes(placed, definitions, report);
+    checkPaths(placed, report);
     for (const other of definitions) {
       if (other !== placed && other.root === placed.root) {
         report(
@@ -101,7 +105,7 @@ function checkReferences(
         path,
         `there is no ${what} named ${project}`,
         close === undefined
-          ? `the workspace has ${candidates.join(', ') || `no ${what} at all`}`
+          ? `the workspace has ${someOf(candidates) || `no ${what} at all`}`
           : `did you mean ${close}?`,
       );
     } else if (target !== undefined && kind !== undefined && target.definition.kind !== kind) {
@@ -167,6 +171,15 @@ function checkLayers(placed: PlacedDefinition, byName: ReadonlyMap<string, Place
         `${definition.initramfs ?? ''} has modules of the kernel ${initramfs.kernel}, and the image boots ${definition.kernel}`,
         'use one kernel for both',
       );
+    }
+  }
+}
+
+/** What lies outside of the workspace is in none of its commits. */
+function checkPaths(placed: PlacedDefinition, report: Report): void {
+  for (const { path, field } of namedPaths(placed.definition)) {
+    if (/^\.\.(\/|$)/.test(join(placed.root, path))) {
+      report(placed, field, `${path} lies outside of the workspace`, 'copy it into the workspace');
     }
   }
 }

@@ -3,6 +3,7 @@ import { basename, dirname, join } from 'node:path/posix';
 import {
   checkWorkspace,
   definitionKind,
+  definitionText,
   kinds,
   readDefinition,
   UserError,
@@ -95,9 +96,12 @@ function readFiles(
     const folderName = basename(root === '.' ? workspaceRoot : root);
     let text: string;
     try {
-      text = readFileSync(join(workspaceRoot, file), 'utf8');
+      text = definitionText(file, readFileSync(join(workspaceRoot, file)));
     } catch (cause) {
-      const problem = new UserError('the file cannot be read', { place: { file }, hint: 'see its permissions', cause });
+      const problem =
+        cause instanceof UserError
+          ? cause
+          : new UserError('the file cannot be read', { place: { file }, hint: 'see its permissions', cause });
       broken.push({ file, root, name: folderName, kind, problems: [problem] });
       continue;
     }

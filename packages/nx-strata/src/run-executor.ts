@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import type { ExecutorContext } from '@nx/devkit';
-import { suggest, UserError } from '@strata/definitions';
+import { references, suggest, UserError } from '@strata/definitions';
 import { absolutePath } from '@strata/fingerprint';
 import { openUserStore } from '@strata/sandbox';
 import { z } from 'zod';
@@ -49,7 +49,12 @@ function parsePluginOptions(options: unknown): PluginOptions {
 }
 
 /** What is wrong with a project's own definition, else with those that it depends on. */
-function problemsOf(workspace: ReadWorkspace, model: Model, definition: string): readonly UserError[] {
+function problemsOf(
+  workspace: ReadWorkspace,
+  model: Model,
+  definition: string,
+  roots: ReadonlyMap<string, string>,
+): readonly UserError[] {
   const own = workspace.broken.find(({ file }) => file === definition);
   if (own !== undefined) {
     return own.problems;
@@ -62,7 +67,13 @@ function problemsOf(workspace: ReadWorkspace, model: Model, definition: string):
     }
     const placed = model.projects.get(name);
     const needed = placed === undefined ? [] : dependencies(model, placed);
-    names.push(...needed.filter((other) => !names.includes(other)));
+    const tasks =
+      placed === undefined ? [] : references(placed.definition).filter(({ target }) => target !== undefined);
+    // the task of a project whose name a broken definition claims too is that project's
+    const isForeign = (other: string): boolean =>
+      tasks.some(({ project }) => project === other) &&
+      workspace.broken.every(({ name: claimed, root }) => claimed !== other || roots.get(other) !== root);
+    names.push(...needed.filter((other) => !names.includes(other) && !isForeign(other)));
   }
   return [];
 }
@@ -119,7 +130,7 @@ export async function runExecutor(
     const files = definitionsOf(context.root, Object.values(projects));
     const workspace = readWorkspace(context.root, files, { projects: roots, complete: true, options });
     const model = new Model(workspace.good, options);
-    const problems = problemsOf(workspace, model, definition);
+    const problems = problemsOf(workspace, model, definition, roots);
     if (problems.length > 0) {
       problems
         .flatMap(({ lines }) => lines)
