@@ -1,3 +1,4 @@
+import { join } from 'node:path/posix';
 import { z } from 'zod';
 import {
   ancestors,
@@ -166,7 +167,7 @@ export class Model {
   configuration(placed: PlacedDefinition): string[] {
     return this.chain(placed).flatMap(({ definition, root }) => {
       const folders = (definition as LayerDefinition).portageConfig ?? [];
-      return [folders].flat().map((folder) => `${root}/${folder}`);
+      return [folders].flat().map((folder) => join(root, folder));
     });
   }
 }
