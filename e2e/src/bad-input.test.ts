@@ -215,6 +215,24 @@ describe('definitions with mistakes', () => {
     );
   });
 
+  it('are told by Strata’s own commands too', () => {
+    const told = (...words: string[]): string[] =>
+      workspace
+        .strata(...words)
+        .output.trim()
+        .split('\n')
+        .slice(-2);
+    expect(told('update', 'misspelt')).toEqual(mistakes['an unknown field']?.says);
+    expect(told('why', 'goood:build')).toEqual([
+      "error: there is no project of Strata's named goood",
+      'hint: did you mean good?',
+    ]);
+    expect(told('prefix', 'shell', 'good')).toEqual([
+      'error: good is a layer (os/good/layer.yaml), and a prefix is needed here',
+      'hint: there is none: a prefix is a folder with a prefix.yaml',
+    ]);
+  });
+
   it('in the options of the plugin are told by its projects only', () => {
     workspace.write(
       'nx.json',
@@ -224,5 +242,6 @@ describe('definitions with mistakes', () => {
     expect(status).toBe(1);
     expect(output).toContain('error: nx.json: nx-strata has no option `toolchian`\nhint: did you mean `toolchain`?\n');
     expect(workspace.nx(['run', 'other:build']).status).toBe(0);
+    expect(workspace.strata('keys').output).toContain('error: nx.json: nx-strata has no option `toolchian`\n');
   });
 });

@@ -1,5 +1,6 @@
 export { UserError, type Place, type UserErrorOptions } from './user-error.js';
 export {
+  aKind,
   definitionKind,
   kinds,
   type Definition,

@@ -120,7 +120,7 @@ describe('a definition', () => {
 
   it.each([
     ['{ tarbal: a, digest: b }', 'unknown field `tarbal` in `from`', 'did you mean `tarball`?'],
-    ['{ debian: trixie }', '`from.debian` has to be a map, and is a text', '`from`: `scratch`, the name of the parent'],
+    ['{ debian: trixie }', '`from.debian` has to be a map, and is a text', '`from.debian`: Packages of a Debian'],
     ['12', '`from` has to be a map, `scratch` or a text, and is a number', 'quote it: "12"'],
     ['[a]', '`from` has to be a map, `scratch` or a text, and is a list', '`from`: `scratch`, the name of the parent'],
   ])('of all forms that a field may have means the likely one: from: %s', (value, message, hint) => {
@@ -203,6 +203,9 @@ describe('the definitions of a workspace', () => {
       ),
     ).toEqual([
       'error: os/image/image.yaml:2: base is a layer (os/base/layer.yaml), and a kernel is needed here\nhint: name a project with a kernel.yaml',
+    ]);
+    expect(check(place('os/tools/layer.yaml', 'from: web\n'))).toEqual([
+      "error: os/tools/layer.yaml:1: web (apps/web) is no project of Strata's, and a layer is needed here\nhint: name a project with a layer.yaml",
     ]);
   });
 

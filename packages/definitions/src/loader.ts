@@ -9,7 +9,7 @@ import {
   type Node,
   type YAMLError,
 } from 'yaml';
-import { definitionKind, schemas, type Definition, type Kind } from './definition.js';
+import { aKind, definitionKind, schemas, type Definition, type Kind } from './definition.js';
 import { fieldsOf, ProblemFinder, type FieldPath } from './problems.js';
 import { UserError, type Place } from './user-error.js';
 
@@ -169,7 +169,7 @@ export function readDefinition(file: string, text: string): ReadDefinition {
     return broken([
       new UserError(isEmpty ? 'the definition is empty' : 'a definition is a map of fields', {
         place: { file, line: 1 },
-        hint: `a ${kind}.yaml has the fields ${fieldsOf(schemas[kind]).join(', ')}`,
+        hint: `${aKind(kind)}.yaml has the fields ${fieldsOf(schemas[kind]).join(', ')}`,
       }),
     ]);
   }

@@ -1,5 +1,5 @@
 import { join } from 'node:path/posix';
-import type { Definition, LayerDefinition } from './definition.js';
+import { aKind, type Definition, type LayerDefinition } from './definition.js';
 import type { FieldPath } from './problems.js';
 import { someOf, suggest } from './suggest.js';
 import { namedPaths } from './paths.js';
@@ -38,12 +38,14 @@ export function ancestors(layer: LayerDefinition, layers: ReadonlyMap<string, Pl
  *
  * @param others names of the workspace's other projects, with their folders
  * @param othersUnknown whether there may be other projects than those: a reference to any project is then not checked
+ * @param unusable folders of definitions that cannot be used: what refers to those is told so by them
  * @returns problems by the definition's file
  */
 export function checkWorkspace(
   definitions: readonly PlacedDefinition[],
   others: ReadonlyMap<string, string>,
   othersUnknown = false,
+  unusable: ReadonlySet<string> = new Set(),
 ): Map<string, UserError[]> {
   const problems = new Map<string, UserError[]>();
   const byName = new Map(definitions.map((placed) => [placed.name, placed]));
@@ -53,7 +55,7 @@ export function checkWorkspace(
     problems.set(placed.file, list);
   };
   for (const placed of definitions) {
-    checkReferences(placed, byName, others, othersUnknown, report);
+    checkReferences(placed, byName, others, othersUnknown, unusable, report);
     checkLayers(placed, byName, report);
     checkSysext(placed, byName, report);
     checkPrefixes(placed, definitions, report);
@@ -90,8 +92,10 @@ function checkReferences(
   byName: ReadonlyMap<string, PlacedDefinition>,
   others: ReadonlyMap<string, string>,
   othersUnknown: boolean,
+  unusable: ReadonlySet<string>,
   report: Report,
 ): void {
+  const ours = new Set([...unusable, ...[...byName.values()].map(({ root }) => root)]);
   for (const { project, kind, path } of references(placed.definition)) {
     const target = byName.get(project);
     if (target === undefined && !others.has(project) && !(othersUnknown && kind === undefined)) {
@@ -108,12 +112,19 @@ function checkReferences(
           ? `the workspace has ${someOf(candidates) || `no ${what} at all`}`
           : `did you mean ${close}?`,
       );
+    } else if (target === undefined && kind !== undefined && !ours.has(others.get(project) ?? '')) {
+      report(
+        placed,
+        path,
+        `${project} (${others.get(project) ?? ''}) is no project of Strata's, and ${aKind(kind)} is needed here`,
+        `name a project with ${aKind(kind)}.yaml`,
+      );
     } else if (target !== undefined && kind !== undefined && target.definition.kind !== kind) {
       report(
         placed,
         path,
-        `${project} is a ${target.definition.kind} (${target.file}), and a ${kind} is needed here`,
-        `name a project with a ${kind}.yaml`,
+        `${project} is ${aKind(target.definition.kind)} (${target.file}), and ${aKind(kind)} is needed here`,
+        `name a project with ${aKind(kind)}.yaml`,
       );
     } else if (target === placed && path[0] !== 'from') {
       report(placed, path, `${project} refers to itself`, 'name another project');

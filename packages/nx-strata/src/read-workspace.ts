@@ -125,7 +125,7 @@ export function readWorkspace(
   const { good, broken } = readFiles(workspaceRoot, files);
   // a reference to a broken definition is no mistake of the one that refers: it says its own
   const names = new Map([...projects, ...broken.map(({ name, root }): [string, string] => [name, root])]);
-  const problems = checkWorkspace(good, names, !complete);
+  const problems = checkWorkspace(good, names, !complete, new Set(broken.map(({ root }) => root)));
   const roots = [...new Set(good.map(({ root }) => root))];
   const beside = otherProjects(
     workspaceRoot,

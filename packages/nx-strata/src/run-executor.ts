@@ -1,13 +1,13 @@
 import { spawn } from 'node:child_process';
 import type { ExecutorContext } from '@nx/devkit';
-import { references, suggest, UserError } from '@strata/definitions';
+import { references, type UserError } from '@strata/definitions';
 import { absolutePath } from '@strata/fingerprint';
 import { openUserStore } from '@strata/sandbox';
 import { z } from 'zod';
 import { dependencies } from './cycles.js';
 import { explain } from './explain.js';
 import type { FailedTask } from './explain-undeclared.js';
-import { Model, pluginOptionNames, pluginOptionsSchema, type PluginOptions, type TargetName } from './model.js';
+import { Model, parsePluginOptions, type TargetName } from './model.js';
 import { produce } from './produce.js';
 import { sayNotices, taskRemotes } from './sharing/task-remotes.js';
 import { definitionsOf, readWorkspace, type ReadWorkspace } from './read-workspace.js';
@@ -23,30 +23,6 @@ const executorOptionsSchema = z.looseObject({
   /** The target, where that is another than the executor's own. */
   target: z.templateLiteral(['test-', z.string()]).optional(),
 });
-
-/** The plugin's options, checked. Throws a {@link UserError} where nx.json has others than there are. */
-function parsePluginOptions(options: unknown): PluginOptions {
-  const parsed = pluginOptionsSchema.safeParse(options ?? {});
-  if (parsed.success) {
-    return parsed.data;
-  }
-  const [issue] = parsed.error.issues;
-  const unknown = issue?.code === 'unrecognized_keys' ? issue.keys[0] : undefined;
-  const close = unknown === undefined ? undefined : suggest(unknown, pluginOptionNames);
-  const field = [...(issue?.path ?? []), ...(unknown === undefined ? [] : [unknown])].join('.');
-  throw new UserError(
-    unknown === undefined
-      ? `the option \`${field}\` of nx-strata: ${(issue?.message ?? '').replace(/^Invalid input: /, '')}`
-      : `nx-strata has no option \`${field}\``,
-    {
-      place: { file: 'nx.json' },
-      hint:
-        close === undefined
-          ? 'its options are `toolchain`, `vm.toolchain` and `remotes`'
-          : `did you mean \`${close}\`?`,
-    },
-  );
-}
 
 /** What is wrong with a project's own definition, else with those that it depends on. */
 function problemsOf(

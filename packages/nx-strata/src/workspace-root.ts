@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
-import fastGlob from 'fast-glob';
+import { dirname, join } from 'node:path';
+import { parseJson } from '@nx/devkit';
+import { globWithWorkspaceContextSync } from 'nx/src/utils/workspace-context.js';
 import { UserError } from '@strata/definitions';
 import { definitionGlob, readWorkspace, type ReadWorkspace } from './read-workspace.js';
 
@@ -16,15 +17,33 @@ export function findWorkspaceRoot(start: string): string {
   }
 }
 
-/** The definitions of the workspace, found without Nx's project graph. */
-export async function scanWorkspace(root: string): Promise<ReadWorkspace> {
-  const ignored = existsSync(join(root, '.gitignore'))
-    ? readFileSync(join(root, '.gitignore'), 'utf8')
-        .split('\n')
-        .filter((line) => /^[\w./-]+\/$/.test(line))
-        .map((line) => `**/${line}**`)
-    : [];
-  const files = await fastGlob(definitionGlob, { cwd: root, ignore: ['**/node_modules/**', ...ignored] });
-  const surroundings = { projects: new Map(), complete: false, options: {} };
-  return readWorkspace(root, files.map((file) => relative('.', file)).sort(), surroundings);
+/** What `nx.json` says of the plugin. */
+interface PluginEntry {
+  readonly plugin?: string;
+  readonly options?: unknown;
+  /** Globs of definitions that the plugin sees, and of those that it does not see. */
+  readonly include?: readonly string[];
+  readonly exclude?: readonly string[];
+}
+
+/** What `nx.json` says of the plugin. Throws a {@link UserError} where that is no JSON. */
+export function pluginEntry(root: string): PluginEntry {
+  let nx: { readonly plugins?: readonly (string | PluginEntry)[] };
+  try {
+    nx = parseJson(readFileSync(join(root, 'nx.json'), 'utf8'));
+  } catch (cause) {
+    throw new UserError('nx.json is no JSON', { hint: 'see what `npx nx show projects` says', cause });
+  }
+  const entries = (nx.plugins ?? []).map((entry) => (typeof entry === 'string' ? { plugin: entry } : entry));
+  return entries.find(({ plugin }) => plugin === 'nx-strata') ?? {};
+}
+
+/** The definitions of the workspace, found without Nx's project graph, where Nx would find them. */
+export function scanWorkspace(root: string): ReadWorkspace {
+  const { include, exclude } = pluginEntry(root);
+  const glob = (globs: readonly string[]): string[] =>
+    globWithWorkspaceContextSync(root, [...globs], [...(exclude ?? [])]);
+  const included = include === undefined ? undefined : new Set(glob(include));
+  const files = glob([definitionGlob]).filter((file) => included?.has(file) !== false);
+  return readWorkspace(root, files.sort(), { projects: new Map(), complete: false, options: {} });
 }
