@@ -17,15 +17,15 @@ const mistakes: Readonly<Record<string, { files: Record<string, string>; project
   'a wrong type': {
     files: { 'os/typed/image.yaml': 'layers: good\n' },
     says: [
-      'error: os/typed/image.yaml:1: `layers`: expected array, received string',
-      'hint: see the reference of fields in the README',
+      'error: os/typed/image.yaml:1: `layers` has to be a list, and is a text',
+      'hint: write it as a list: [good]',
     ],
   },
   'no YAML': {
     files: { 'os/broken/layer.yaml': 'from: scratch\nname: [\n' },
     says: [
       'error: os/broken/layer.yaml:3: Flow sequence in block collection must be sufficiently indented and end with a ]',
-      'hint: correct the YAML',
+      'hint: indent the fields of a map alike, and quote a text that has `: ` in it',
     ],
   },
   'a project that is not there': {
@@ -137,6 +137,24 @@ const mistakes: Readonly<Record<string, { files: Record<string, string>; project
     },
     says: ['error: os/no-project/layer.yaml:3: there is no project named othr', 'hint: did you mean other?'],
   },
+  'a folder that is not there': {
+    files: { 'os/no-folder/layer.yaml': `${scratch}trees:\n  - { source: tree, target: / }\n` },
+    says: [
+      'error: os/no-folder/layer.yaml:3: there is no folder os/no-folder/tree',
+      'hint: make it, or correct the path in the definition',
+    ],
+  },
+  'a text that is not UTF-8': {
+    files: { 'os/zero/layer.yaml': `${scratch}description: "\0"\n` },
+    says: ['error: os/zero/layer.yaml:2: the file is not a text in UTF-8', 'hint: save it as UTF-8'],
+  },
+  'a name of a field that is no text': {
+    files: { 'os/odd-key/layer.yaml': `${scratch}? [a, b]\n: c\n` },
+    says: [
+      'error: os/odd-key/layer.yaml:2: the name of a field has to be a text',
+      'hint: write the field as `name: value`',
+    ],
+  },
 };
 
 describe('definitions with mistakes', () => {
@@ -182,6 +200,7 @@ describe('definitions with mistakes', () => {
   it('end with status 1 and without a stack trace', () => {
     expect(outcome.status).toBe(1);
     expect(outcome.output).not.toMatch(/^\s+at .*:\d+:\d+\)?$/m);
+    expect(outcome.output).not.toContain('Warning:');
     expect(outcome.ran.filter((label) => !label.startsWith('vm-toolchain:'))).toEqual([]);
   });
 
@@ -196,6 +215,24 @@ describe('definitions with mistakes', () => {
     );
   });
 
+  it('are told by Strata’s own commands too', () => {
+    const told = (...words: string[]): string[] =>
+      workspace
+        .strata(...words)
+        .output.trim()
+        .split('\n')
+        .slice(-2);
+    expect(told('update', 'misspelt')).toEqual(mistakes['an unknown field']?.says);
+    expect(told('why', 'goood:build')).toEqual([
+      "error: there is no project of Strata's named goood",
+      'hint: did you mean good?',
+    ]);
+    expect(told('prefix', 'shell', 'good')).toEqual([
+      'error: good is a layer (os/good/layer.yaml), and a prefix is needed here',
+      'hint: there is none: a prefix is a folder with a prefix.yaml',
+    ]);
+  });
+
   it('in the options of the plugin are told by its projects only', () => {
     workspace.write(
       'nx.json',
@@ -205,5 +242,6 @@ describe('definitions with mistakes', () => {
     expect(status).toBe(1);
     expect(output).toContain('error: nx.json: nx-strata has no option `toolchian`\nhint: did you mean `toolchain`?\n');
     expect(workspace.nx(['run', 'other:build']).status).toBe(0);
+    expect(workspace.strata('keys').output).toContain('error: nx.json: nx-strata has no option `toolchian`\n');
   });
 });

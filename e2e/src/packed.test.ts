@@ -16,6 +16,8 @@ describe('the packed packages', () => {
       const files = packed.flatMap(({ name, files: paths }) => paths.map((path) => `${name}/${path}`));
       expect(files).toEqual(
         expect.arrayContaining([
+          'nx-strata/README.md',
+          'nx-strata/LICENSE',
           'nx-strata/executors.json',
           'nx-strata/schemas/executor.json',
           'nx-strata/bin/strata.js',
@@ -28,7 +30,7 @@ describe('the packed packages', () => {
           '@strata/vm/guest/boot_test.py',
         ]),
       );
-      expect(files.filter((file) => /\.test\.|testing|tsbuildinfo|__pycache__|\/src\//.test(file))).toEqual([]);
+      expect(files.filter((file) => /\.test\.|\.map$|testing|tsbuildinfo|__pycache__|\/src\//.test(file))).toEqual([]);
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }

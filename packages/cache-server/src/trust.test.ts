@@ -91,7 +91,9 @@ describe('a pull request that writes first', () => {
       expect((await server.get(path, laptop)).body).toEqual(Buffer.from(good));
     }
     // and is told before it sends anything large
-    const allowed = [ci, laptop].map(async (token) => (await server.ask('HEAD', `/cas/${key}`, { token })).headers.allow);
+    const allowed = [ci, laptop].map(
+      async (token) => (await server.ask('HEAD', `/cas/${key}`, { token })).headers.allow,
+    );
     expect(await Promise.all(allowed)).toEqual(['GET, HEAD, PUT', 'GET, HEAD']);
   });
 

@@ -1,3 +1,4 @@
+import { normalize } from 'node:path/posix';
 import { z } from 'zod';
 
 /** A project's name, as Nx allows it. */
@@ -13,7 +14,7 @@ export const projectName = z
 export const commonFields = {
   name: projectName.optional().describe('Name of the project. Default: the name of its folder'),
   description: z.string().optional().describe('One line for people, shown in the graph'),
-  tags: z.array(z.string()).optional().describe('Nx tags, besides those that Strata gives (`strata`, `strata:KIND`)'),
+  tags: once(z.string()).optional().describe('Nx tags, besides those that Strata gives (`strata`, `strata:KIND`)'),
 };
 
 /** The toolchain in which a project's actions run. */
@@ -29,14 +30,26 @@ export const toolchainField = {
 export const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/, 'a digest is `sha256:` and 64 hex digits');
 
 /** A mode, quoted: YAML 1.2 reads a bare 0755 as the number 755. */
-export const mode = z
-  .string({
-    error: (issue) => (typeof issue.input === 'number' ? `quote the mode: "0${String(issue.input)}"` : undefined),
-  })
-  .regex(/^[0-7]{3,4}$/, 'a mode is three or four octal digits in quotes, such as "0755"');
+export const mode = z.string().regex(/^[0-7]{3,4}$/, 'a mode is three or four octal digits in quotes, such as "0755"');
 
 /** A user or group, by name (looked up in the layer itself) or number. */
-export const owner = z.union([z.string().regex(/^[A-Za-z_][A-Za-z0-9_.-]*\$?$/), z.number().int().min(0).max(65535)]);
+export const owner = z.union([
+  z
+    .string()
+    .regex(/^[A-Za-z_][A-Za-z0-9_.-]*\$?$/, 'an owner is the name of a user or group of the layer, or a bare number'),
+  z.number().int().min(0).max(65535),
+]);
+
+/** A list that has everything once: what stands there twice is a mistake in copying. */
+export function once<T extends z.ZodType<string>>(entry: T): z.ZodArray<T> {
+  return z.array(entry).superRefine((entries, context) => {
+    entries.forEach((value, index) => {
+      if (entries.indexOf(value) < index) {
+        context.addIssue({ code: 'custom', path: [index], message: `${value} is there twice` });
+      }
+    });
+  });
+}
 
 /** An absolute path inside of a layer. */
 export const pathInside = z
@@ -48,7 +61,9 @@ export const pathInside = z
 export const pathOfProject = z
   .string()
   .min(1)
-  .refine((path) => !path.startsWith('/'), 'a path is relative to the project');
+  // as Nx matches paths: it knows none with `./` or a slash at the end
+  .overwrite((path) => normalize(path).replace(/(?<=.)\/$/, ''))
+  .refine((path) => !path.startsWith('/'), 'a path is relative to the folder of the definition');
 
 /** A command line word of a size of memory, as QEMU takes it. */
 export const memorySize = z.string().regex(/^[1-9][0-9]*[MG]$/, 'a size is a number with M or G, such as 256M');
@@ -84,10 +99,10 @@ export function parseBytes(text: string): number | undefined {
 export const debianSource = {
   suite: z
     .string()
-    .regex(/^[a-z][a-z-]*$/)
+    .regex(/^[a-z][a-z-]*$/, 'a suite is a word such as trixie')
     .describe('Suite: `trixie`, `bookworm`'),
   mirror: z.url().optional().describe("Mirror to fetch from. Default: the machine's own, as its apt is configured"),
-  components: z.array(z.string()).optional().describe('Components. Default: `[main]`'),
+  components: once(z.string()).optional().describe('Components. Default: `[main]`'),
   lock: pathOfProject.describe(
     'Lock file beside the definition: versions and digests. Written by `strata update PROJECT`',
   ),
@@ -97,10 +112,17 @@ export const debianSource = {
 const taskReference = z.string().regex(/^[^:\s]+:[^\s]+$/, 'a task is written project:target');
 
 /** Where a tree of files is: a folder of the project, or one that another project's task leaves. */
-export const treeSource = z.union([
-  z.string().min(1),
-  z.strictObject({ task: taskReference, path: z.string().min(1) }),
-]);
+export const treeSource = z
+  .union([
+    pathOfProject,
+    z.strictObject({
+      task: taskReference.describe('Task of another project, as `project:target`'),
+      path: pathOfProject.describe('Folder that it leaves'),
+    }),
+  ])
+  .describe(
+    'Folder of the project, or `{ task: "project:target", path }`: a folder that the task leaves, relative to its project or the workspace',
+  );
 
 /** See {@link treeSource}. */
 export type TreeSource = z.output<typeof treeSource>;
@@ -114,6 +136,6 @@ export const atom = z
 export const portageFields = {
   profile: z.string().regex(/^[^:\s]+:[^\s]+$/, 'a profile is written repository:path'),
   portageConfig: z
-    .union([pathOfProject, z.array(pathOfProject)])
+    .union([pathOfProject, once(pathOfProject)])
     .describe("Folders with Portage's own layout: make.conf, package.use, package.accept_keywords, patches …"),
 };

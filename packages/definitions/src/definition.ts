@@ -49,6 +49,11 @@ export type Definition =
 /** All kinds. */
 export const kinds = Object.keys(schemas) as Kind[];
 
+/** A kind with its article: `a layer`, `an image`. */
+export function aKind(kind: Kind): string {
+  return `${/^[aeiou]/.test(kind) ? 'an' : 'a'} ${kind}`;
+}
+
 /** The kind of a definition by its file's name; undefined where the file is none. */
 export function definitionKind(file: string): Kind | undefined {
   const name = file.slice(file.lastIndexOf('/') + 1);

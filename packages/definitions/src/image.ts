@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { commonFields, duration, memorySize, pathInside, projectName, toolchainField } from './common.js';
+import { commonFields, duration, memorySize, once, pathInside, projectName, toolchainField } from './common.js';
 
 /** A text, or a `/regular expression/`. */
 export const pattern = z.string().refine((text) => {
@@ -36,7 +36,7 @@ export const compressionSchema = z.strictObject({
   level: z.int().min(1).max(22).optional().describe('Level. Default: 3 for zstd'),
   blockSize: z
     .string()
-    .regex(/^(4|8|16|32|64|128|256|512)K$|^1M$/)
+    .regex(/^(4|8|16|32|64|128|256|512)K$|^1M$/, 'a block size is a power of two from 4K to 1M, such as 128K')
     .optional()
     .describe('Block size, 4K to 1M'),
 });
@@ -45,7 +45,7 @@ export const compressionSchema = z.strictObject({
 export const imageSchema = z.strictObject({
   ...commonFields,
   ...toolchainField,
-  layers: z.array(projectName).min(1).describe('Layers; their parents come with them'),
+  layers: once(projectName).min(1).describe('Layers; their parents come with them'),
   kernel: projectName.optional().describe('Project of the kernel'),
   initramfs: projectName.optional().describe('Project of the initramfs'),
   compression: compressionSchema.default({ algorithm: 'zstd', level: 3 }).describe('Compression of the squashfs'),

@@ -12,9 +12,17 @@ export const kernelSchema = z.strictObject({
   ...toolchainField,
   from: z
     .union([
-      z.strictObject({ debian: debianPackage }),
+      z.strictObject({ debian: debianPackage.describe('Package of Debian that holds the kernel') }),
       z.strictObject({
-        source: z.union([z.strictObject({ tarball: z.url(), digest }), z.strictObject({ debian: debianPackage })]),
+        source: z
+          .union([
+            z.strictObject({
+              tarball: z.url().describe('Address of the tarball'),
+              digest: digest.describe("The tarball's digest: `sha256:` and 64 hex digits"),
+            }),
+            z.strictObject({ debian: debianPackage.describe('Package of Debian that holds the source') }),
+          ])
+          .describe('`{ tarball, digest }` or `{ debian }`'),
         config: pathOfProject.describe('Config, or fragment of one'),
         base: z
           .enum(['tinyconfig', 'defconfig', 'allnoconfig'])

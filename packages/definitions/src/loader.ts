@@ -1,11 +1,17 @@
-import { distance } from 'fastest-levenshtein';
-import { isMap, LineCounter, parseDocument, type Document, type Node } from 'yaml';
-import type { z } from 'zod';
-import { definitionKind, schemas, type Definition, type Kind } from './definition.js';
+import {
+  isMap,
+  isScalar,
+  LineCounter,
+  parseDocument,
+  visit,
+  type Alias,
+  type Document,
+  type Node,
+  type YAMLError,
+} from 'yaml';
+import { aKind, definitionKind, schemas, type Definition, type Kind } from './definition.js';
+import { fieldsOf, ProblemFinder, type FieldPath } from './problems.js';
 import { UserError, type Place } from './user-error.js';
-
-/** A way into a definition: names of fields and positions in lists. */
-export type FieldPath = readonly (string | number)[];
 
 /** What became of a definition's file. */
 export type ReadDefinition =
@@ -17,15 +23,6 @@ export type ReadDefinition =
       readonly name: string | undefined;
       readonly problems: readonly UserError[];
     };
-
-/** The closest of some names to a misspelt one, if any is close. */
-export function suggest(name: string, known: readonly string[]): string | undefined {
-  const [best] = known
-    .map((candidate) => ({ candidate, edits: distance(name.toLowerCase(), candidate.toLowerCase()) }))
-    .filter(({ candidate, edits }) => edits <= Math.max(2, Math.floor(name.length / 3)) && edits < candidate.length)
-    .sort((left, right) => left.edits - right.edits);
-  return best?.candidate;
-}
 
 function nodeAt(document: Document, path: FieldPath): Node | undefined {
   for (let depth = path.length; depth >= 0; depth--) {
@@ -52,79 +49,85 @@ function lineOf(document: Document, lines: LineCounter, path: FieldPath): number
   return range === null || range === undefined ? 1 : lines.linePos(range[0]).line;
 }
 
-function fieldsOf(schema: z.ZodType): string[] {
-  return 'shape' in schema && typeof schema.shape === 'object' && schema.shape !== null
-    ? Object.keys(schema.shape)
-    : [];
+/** The text of a plain value as it stands in the file. */
+function sourceOf(document: Document, path: FieldPath): string | undefined {
+  const node = document.getIn(path, true);
+  return isScalar(node) && typeof node.source === 'string' ? node.source : undefined;
 }
 
-/** Names of fields that a schema allows somewhere, for suggestions. */
-function allFields(schema: unknown, seen = new Set<unknown>()): string[] {
-  if (schema === null || typeof schema !== 'object' || seen.has(schema)) {
-    return [];
+/** What YAML's own words mean, by the code of the error. */
+function explainYaml({ code, message }: YAMLError, at: string): { message: string; hint: string } {
+  switch (code) {
+    case 'DUPLICATE_KEY':
+      return { message: `\`${/^[^\s:]*/.exec(at)?.[0] ?? ''}\` is there twice`, hint: 'keep one of them' };
+    case 'TAB_AS_INDENT':
+      return { message: 'a tab indents this line', hint: 'YAML indents with spaces' };
+    case 'MULTIPLE_DOCS':
+      return { message: 'the file has more than one document', hint: 'give each definition a folder of its own' };
+    case 'NON_STRING_KEY':
+      return { message: 'the name of a field has to be a text', hint: 'write the field as `name: value`' };
+    default: {
+      const [first = 'not YAML'] = message.split('\n');
+      const hint = /INDENT|IMPLICIT_KEY/.test(code)
+        ? 'indent the fields of a map alike, and quote a text that has `: ` in it'
+        : 'correct the YAML';
+      return { message: first.replace(/ at line \d+, column \d+:?$/, ''), hint };
+    }
   }
-  seen.add(schema);
-  const { def } = schema as { def?: Record<string, unknown> };
-  const names = fieldsOf(schema as z.ZodType);
-  const inner = [
-    ...Object.values((def?.['shape'] as Record<string, unknown> | undefined) ?? {}),
-    ...((def?.['options'] as unknown[] | undefined) ?? []),
-    def?.['innerType'],
-    def?.['element'],
-  ];
-  return [...names, ...inner.flatMap((part) => allFields(part, seen))];
 }
 
-interface Problem {
-  readonly path: FieldPath;
-  readonly message: string;
-  readonly hint: string;
-}
-
-function dotted(path: FieldPath): string {
-  return path.map((step, index) => (typeof step === 'number' ? `[${step}]` : index === 0 ? step : `.${step}`)).join('');
-}
-
-function problemsOf(issue: z.core.$ZodIssue, prefix: FieldPath, kind: Kind): Problem[] {
-  const path = [...prefix, ...(issue.path as (string | number)[])];
-  const field = dotted(path);
-  if (issue.code === 'unrecognized_keys') {
-    const known = path.length === 0 ? fieldsOf(schemas[kind]) : allFields(schemas[kind]);
-    return issue.keys.map((key) => {
-      const close = suggest(key, known);
-      return {
-        path: [...path, key],
-        message: `unknown field \`${key}\`${path.length === 0 ? '' : ` in \`${field}\``}`,
-        hint:
-          close === undefined
-            ? `a ${kind}.yaml has the fields ${fieldsOf(schemas[kind]).join(', ')}`
-            : `did you mean \`${close}\`?`,
+/** An alias that names no anchor, or many that would make a file of some lines a value of gigabytes. */
+function aliasProblem(document: Document, cause: unknown): { message: string; hint: string; position: number } {
+  let unresolved: Alias | undefined;
+  visit(document, {
+    Alias: (_key, alias) => {
+      if (alias.resolve(document) === undefined) {
+        unresolved = alias;
+        return visit.BREAK;
+      }
+      return undefined;
+    },
+  });
+  return unresolved === undefined
+    ? { message: (cause as Error).message, hint: 'write the values out', position: 0 }
+    : {
+        message: `there is no anchor &${unresolved.source} before the alias *${unresolved.source}`,
+        hint: 'correct its name, or quote a text that begins with *',
+        position: unresolved.range?.[0] ?? 0,
       };
-    });
-  }
-  if (issue.code === 'invalid_union') {
-    // the branch that got furthest is the one that the user meant
-    const branches = issue.errors
-      .map((branch) => branch.flatMap((inner) => problemsOf(inner, path, kind)))
-      .filter((branch) => branch.length > 0);
-    const depth = (branch: Problem[]): number =>
-      Math.max(...branch.map((problem) => problem.path.length)) * 100 - branch.length;
-    const best = branches.sort((left, right) => depth(right) - depth(left))[0];
-    return (
-      best ?? [
-        { path, message: `\`${field}\` fits none of its forms`, hint: 'see the reference of fields in the README' },
-      ]
+}
+
+/** Bytes that a definition may have at most: Nx reads all of them at every command. */
+const mostBytes = 1 << 20;
+
+/** The text of a definition's file. Throws a {@link UserError} where it is none. */
+export function definitionText(file: string, bytes: Uint8Array): string {
+  const no = (message: string, hint: string): UserError => new UserError(message, { place: { file }, hint });
+  if (bytes.length > mostBytes) {
+    throw no(
+      `the file has ${bytes.length} bytes, and a definition has ${mostBytes} at most`,
+      'a definition names files and packages; what it names lies in files of its own',
     );
   }
-  const message = issue.message.replace(/^Invalid input: /, '');
-  const hint: unknown = issue.code === 'custom' ? issue.params?.['hint'] : undefined;
-  return [
-    {
-      path,
-      message: path.length === 0 ? message : `\`${field}\`: ${message}`,
-      hint: typeof hint === 'string' ? hint : 'see the reference of fields in the README',
-    },
-  ];
+  const line = (position: number): number => bytes.subarray(0, position).filter((byte) => byte === 0x0a).length + 1;
+  const zero = bytes.indexOf(0);
+  if (zero >= 0) {
+    throw new UserError('the file is not a text in UTF-8', {
+      place: { file, line: line(zero) },
+      hint: 'save it as UTF-8',
+    });
+  }
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (cause) {
+    const read = new TextDecoder('utf-8').decode(bytes);
+    const before = Buffer.byteLength(read.slice(0, read.indexOf('\ufffd')));
+    throw new UserError('the file is not a text in UTF-8', {
+      place: { file, line: line(before) },
+      hint: 'save it as UTF-8',
+      cause,
+    });
+  }
 }
 
 /**
@@ -138,47 +141,46 @@ export function readDefinition(file: string, text: string): ReadDefinition {
     throw new TypeError(`${file} is no definition`);
   }
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: true, uniqueKeys: true });
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: true, stringKeys: true, uniqueKeys: true });
   const place = (path: FieldPath): Place => ({ file, line: lineOf(document, lines, path) });
-  let value: unknown;
-  try {
-    value = document.toJS() as unknown;
-  } catch {
-    value = undefined;
-  }
-  const name = (value as { name?: unknown } | null | undefined)?.name;
+  const name = isMap(document.contents) ? document.contents.get('name') : undefined;
   const broken = (problems: readonly UserError[]): ReadDefinition => ({
     ok: false,
     kind,
     name: typeof name === 'string' && schemas[kind].shape.name.safeParse(name).success ? name : undefined,
     problems,
   });
-  if (document.errors.length > 0) {
-    return broken(
-      document.errors.map(({ message, pos: [position] }) => {
-        const [first = 'not YAML'] = message.split('\n');
-        return new UserError(first.replace(/ at line \d+, column \d+:?$/, ''), {
-          place: { file, line: lines.linePos(position).line },
-          hint: 'correct the YAML',
-        });
-      }),
-    );
+  const brokenAt = (position: number, { message, hint }: { message: string; hint: string }): ReadDefinition =>
+    broken([new UserError(message, { place: { file, line: lines.linePos(position).line }, hint })]);
+  // what YAML says after its first error often follows from that
+  const [error] = [...document.errors, ...document.warnings];
+  if (error !== undefined) {
+    return brokenAt(error.pos[0], explainYaml(error, text.slice(error.pos[0])));
+  }
+  let value: unknown;
+  try {
+    value = document.toJS() as unknown;
+  } catch (cause) {
+    const problem = aliasProblem(document, cause);
+    return brokenAt(problem.position, problem);
   }
   if (!isMap(document.contents)) {
+    const isEmpty = document.contents === null || (isScalar(document.contents) && document.contents.value === null);
     return broken([
-      new UserError(document.contents === null ? 'the definition is empty' : 'a definition is a map of fields', {
+      new UserError(isEmpty ? 'the definition is empty' : 'a definition is a map of fields', {
         place: { file, line: 1 },
-        hint: `a ${kind}.yaml has the fields ${fieldsOf(schemas[kind]).join(', ')}`,
+        hint: `${aKind(kind)}.yaml has the fields ${fieldsOf(schemas[kind]).join(', ')}`,
       }),
     ]);
   }
-  const parsed = schemas[kind].safeParse(value);
+  const parsed = schemas[kind].safeParse(value, { error: () => '', reportInput: true });
   if (parsed.success) {
     return { ok: true, definition: { ...parsed.data, kind } as Definition, place };
   }
+  const finder = new ProblemFinder(schemas[kind], { sourceOf: (path) => sourceOf(document, path) });
   return broken(
-    parsed.error.issues
-      .flatMap((issue) => problemsOf(issue, [], kind))
+    finder
+      .problems(parsed.error.issues)
       .map(({ path, message, hint }) => new UserError(message, { place: place(path), hint })),
   );
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { atom, commonFields, pathOfProject, portageFields, projectName, toolchainField } from './common.js';
+import { atom, commonFields, once, pathOfProject, portageFields, projectName, toolchainField } from './common.js';
 import { pattern } from './image.js';
 
 /** What a board means to Portage: an architecture, the keyword of its ebuilds, and who its programs are made for. */
@@ -88,7 +88,7 @@ export const prefixSchema = z.strictObject({
     .min(1)
     .describe('Ebuild repositories; the first one is the main one'),
   profile: portageFields.profile.describe('Profile, as `repository:path`'),
-  packages: z.array(atom).min(1).describe('Atoms of what the prefix is for; what they need to run comes with them'),
+  packages: once(atom).min(1).describe('Atoms of what the prefix is for; what they need to run comes with them'),
   portageConfig: portageFields.portageConfig.optional(),
   libc: z
     .enum(['bundled', 'host'])

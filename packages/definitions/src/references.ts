@@ -1,5 +1,5 @@
 import type { Definition, Kind, SysextDefinition } from './definition.js';
-import type { FieldPath } from './loader.js';
+import type { FieldPath } from './problems.js';
 
 /** A place of a definition that names another project. */
 export interface Reference {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { commonFields, duration, pathInside, projectName, toolchainField, treeSource } from './common.js';
+import { commonFields, duration, once, pathInside, projectName, toolchainField, treeSource } from './common.js';
 import { compressionSchema, stepSchema } from './image.js';
 
 /** Architectures, as systemd names them (systemd.unit(5), ConditionArchitecture=). */
@@ -26,8 +26,14 @@ export const sysextSchema = z
       .describe('Version, for what `export` writes for update servers'),
     from: z
       .union([
-        z.strictObject({ prefix: projectName, tree: treeSource.optional() }),
-        z.strictObject({ layers: z.array(projectName).min(1), tree: treeSource.optional() }),
+        z.strictObject({
+          prefix: projectName.describe('Project of the prefix'),
+          tree: treeSource.optional(),
+        }),
+        z.strictObject({
+          layers: once(projectName).min(1).describe('Projects of the layers'),
+          tree: treeSource.optional(),
+        }),
         z.strictObject({ tree: treeSource }),
       ])
       .describe(
@@ -81,7 +87,7 @@ export const sysextSchema = z
       .describe('Where machines get updates from: `export` writes the transfer files for systemd-sysupdate'),
     test: z
       .strictObject({
-        on: z.array(projectName).min(1).describe('Images to try it on, each by a target `test-IMAGE` of its own'),
+        on: once(projectName).min(1).describe('Images to try it on, each by a target `test-IMAGE` of its own'),
         timeout: duration.default('180s').describe('Limit for each'),
         steps: z
           .array(stepSchema)
@@ -91,7 +97,7 @@ export const sysextSchema = z
       .optional()
       .describe('What `test` does: it merges the extension, goes through the steps, and unmerges it'),
   })
-  .superRefine(({ id, versionId, sysextLevel, test }, context) => {
+  .superRefine(({ id, versionId, sysextLevel }, context) => {
     const report = (path: (string | number)[], message: string): void => {
       context.addIssue({ code: 'custom', path, message });
     };
@@ -100,9 +106,5 @@ export const sysextSchema = z
       report([field], 'an extension for any OS has no version of one: give an `id`, or leave this out');
     } else if (versionId !== undefined && sysextLevel !== undefined) {
       report(['sysextLevel'], 'systemd compares the level alone where there is one: leave out one of the two');
-    }
-    const twice = test?.on.findIndex((name, index) => test.on.indexOf(name) < index) ?? -1;
-    if (twice >= 0) {
-      report(['test', 'on', twice], 'the image is named twice');
     }
   });

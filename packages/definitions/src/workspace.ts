@@ -1,5 +1,8 @@
-import type { Definition, LayerDefinition } from './definition.js';
-import { suggest, type FieldPath } from './loader.js';
+import { join } from 'node:path/posix';
+import { aKind, type Definition, type LayerDefinition } from './definition.js';
+import type { FieldPath } from './problems.js';
+import { someOf, suggest } from './suggest.js';
+import { namedPaths } from './paths.js';
 import { prefixRepositories } from './prefix.js';
 import { references } from './references.js';
 import { UserError, type Place } from './user-error.js';
@@ -35,12 +38,14 @@ export function ancestors(layer: LayerDefinition, layers: ReadonlyMap<string, Pl
  *
  * @param others names of the workspace's other projects, with their folders
  * @param othersUnknown whether there may be other projects than those: a reference to any project is then not checked
+ * @param unusable folders of definitions that cannot be used: what refers to those is told so by them
  * @returns problems by the definition's file
  */
 export function checkWorkspace(
   definitions: readonly PlacedDefinition[],
   others: ReadonlyMap<string, string>,
   othersUnknown = false,
+  unusable: ReadonlySet<string> = new Set(),
 ): Map<string, UserError[]> {
   const problems = new Map<string, UserError[]>();
   const byName = new Map(definitions.map((placed) => [placed.name, placed]));
@@ -50,10 +55,11 @@ export function checkWorkspace(
     problems.set(placed.file, list);
   };
   for (const placed of definitions) {
-    checkReferences(placed, byName, others, othersUnknown, report);
+    checkReferences(placed, byName, others, othersUnknown, unusable, report);
     checkLayers(placed, byName, report);
     checkSysext(placed, byName, report);
     checkPrefixes(placed, definitions, report);
+    checkPaths(placed, report);
     for (const other of definitions) {
       if (other !== placed && other.root === placed.root) {
         report(
@@ -86,8 +92,10 @@ function checkReferences(
   byName: ReadonlyMap<string, PlacedDefinition>,
   others: ReadonlyMap<string, string>,
   othersUnknown: boolean,
+  unusable: ReadonlySet<string>,
   report: Report,
 ): void {
+  const ours = new Set([...unusable, ...[...byName.values()].map(({ root }) => root)]);
   for (const { project, kind, path } of references(placed.definition)) {
     const target = byName.get(project);
     if (target === undefined && !others.has(project) && !(othersUnknown && kind === undefined)) {
@@ -101,15 +109,22 @@ function checkReferences(
         path,
         `there is no ${what} named ${project}`,
         close === undefined
-          ? `the workspace has ${candidates.join(', ') || `no ${what} at all`}`
+          ? `the workspace has ${someOf(candidates) || `no ${what} at all`}`
           : `did you mean ${close}?`,
+      );
+    } else if (target === undefined && kind !== undefined && !ours.has(others.get(project) ?? '')) {
+      report(
+        placed,
+        path,
+        `${project} (${others.get(project) ?? ''}) is no project of Strata's, and ${aKind(kind)} is needed here`,
+        `name a project with ${aKind(kind)}.yaml`,
       );
     } else if (target !== undefined && kind !== undefined && target.definition.kind !== kind) {
       report(
         placed,
         path,
-        `${project} is a ${target.definition.kind} (${target.file}), and a ${kind} is needed here`,
-        `name a project with a ${kind}.yaml`,
+        `${project} is ${aKind(target.definition.kind)} (${target.file}), and ${aKind(kind)} is needed here`,
+        `name a project with ${aKind(kind)}.yaml`,
       );
     } else if (target === placed && path[0] !== 'from') {
       report(placed, path, `${project} refers to itself`, 'name another project');
@@ -167,6 +182,15 @@ function checkLayers(placed: PlacedDefinition, byName: ReadonlyMap<string, Place
         `${definition.initramfs ?? ''} has modules of the kernel ${initramfs.kernel}, and the image boots ${definition.kernel}`,
         'use one kernel for both',
       );
+    }
+  }
+}
+
+/** What lies outside of the workspace is in none of its commits. */
+function checkPaths(placed: PlacedDefinition, report: Report): void {
+  for (const { path, field } of namedPaths(placed.definition)) {
+    if (/^\.\.(\/|$)/.test(join(placed.root, path))) {
+      report(placed, field, `${path} lies outside of the workspace`, 'copy it into the workspace');
     }
   }
 }

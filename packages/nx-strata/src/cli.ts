@@ -5,6 +5,7 @@ import { formatComparison } from '@strata/image';
 import { diff } from './diff/diff.js';
 import { cachedTasks, evaluate } from './evaluate.js';
 import { explain } from './explain.js';
+import { findProject } from './find-project.js';
 import { sortErrors } from './not-planned-yet.js';
 import { openWorkspace } from './open-workspace.js';
 import { prefixCommand } from './prefix-command.js';
@@ -46,18 +47,8 @@ async function update(names: readonly string[]): Promise<void> {
     throw new UserError('strata update needs a project', { hint: 'strata update PROJECT...' });
   }
   const root = findWorkspaceRoot(process.cwd());
-  const { good, broken } = scanWorkspace(root);
-  for (const name of names) {
-    const placed = good.find((candidate) => candidate.name === name);
-    const problems = broken.find((candidate) => candidate.name === name)?.problems;
-    if (placed === undefined) {
-      throw (
-        problems?.[0] ??
-        new UserError(`there is no project ${name} of Strata's`, {
-          hint: `there are ${good.map((one) => one.name).join(', ')}`,
-        })
-      );
-    }
+  const workspace = scanWorkspace(root);
+  for (const placed of names.map((name) => findProject(workspace, name))) {
     console.log(`${await updateLock(root, placed)} is what the suite has now`);
   }
 }
@@ -133,19 +124,18 @@ async function runs(words: readonly string[], everything: boolean): Promise<void
     return;
   }
   const [label] = words;
-  for (const record of label === undefined ? records.all : records.of(label)) {
+  const found = label === undefined ? records.all : records.of(label);
+  if (label !== undefined && found.length === 0) {
+    throw new UserError(`no run of ${label} is remembered`, { hint: 'strata runs lists all that are' });
+  }
+  for (const record of found) {
     const took = record.seconds === null ? '' : `  ${record.seconds} s`;
     console.log(`${record.key.slice(7, 19)}  ${record.time.slice(0, 19).replace('T', ' ')}  ${record.label}${took}`);
   }
 }
 
-async function main(): Promise<void> {
-  if (process.argv[2] === 'prefix') {
-    // its words are the tool's, options included
-    process.exitCode = await prefixCommand(process.argv.slice(3));
-    return;
-  }
-  const { positionals, values } = parseArgs({
+function parse() {
+  return parseArgs({
     allowPositionals: true,
     options: {
       help: { type: 'boolean', short: 'h' },
@@ -156,6 +146,24 @@ async function main(): Promise<void> {
       keep: { type: 'string' },
     },
   });
+}
+
+function parseWords(): ReturnType<typeof parse> {
+  try {
+    return parse();
+  } catch (cause) {
+    const [message = ''] = (cause as Error).message.split('. ');
+    throw new UserError(`strata: ${message}`, { hint: 'see strata --help', cause });
+  }
+}
+
+async function main(): Promise<void> {
+  if (process.argv[2] === 'prefix') {
+    // its words are the tool's, options included
+    process.exitCode = await prefixCommand(process.argv.slice(3));
+    return;
+  }
+  const { positionals, values } = parseWords();
   const [command, ...words] = positionals;
   if (values.help === true || command === undefined) {
     console.log(usage);

@@ -1,10 +1,13 @@
+import { join } from 'node:path/posix';
 import { z } from 'zod';
 import {
+  aKind,
   ancestors,
   type ImageDefinition,
   type Kind,
   type LayerDefinition,
   type PlacedDefinition,
+  suggest,
   UserError,
 } from '@strata/definitions';
 
@@ -22,8 +25,29 @@ export const pluginOptionsSchema = z.strictObject({
 /** The plugin's options in `nx.json`. */
 export type PluginOptions = z.output<typeof pluginOptionsSchema>;
 
-/** Names that options can have, for suggestions. */
-export const pluginOptionNames = ['toolchain', 'vm', 'remotes'];
+/** The plugin's options, checked. Throws a {@link UserError} where nx.json has others than there are. */
+export function parsePluginOptions(options: unknown): PluginOptions {
+  const parsed = pluginOptionsSchema.safeParse(options ?? {});
+  if (parsed.success) {
+    return parsed.data;
+  }
+  const [issue] = parsed.error.issues;
+  const unknown = issue?.code === 'unrecognized_keys' ? issue.keys[0] : undefined;
+  const close = unknown === undefined ? undefined : suggest(unknown, Object.keys(pluginOptionsSchema.shape));
+  const field = [...(issue?.path ?? []), ...(unknown === undefined ? [] : [unknown])].join('.');
+  throw new UserError(
+    unknown === undefined
+      ? `the option \`${field}\` of nx-strata: ${(issue?.message ?? '').replace(/^Invalid input: /, '')}`
+      : `nx-strata has no option \`${field}\``,
+    {
+      place: { file: 'nx.json' },
+      hint:
+        close === undefined
+          ? 'its options are `toolchain`, `vm.toolchain` and `remotes`'
+          : `did you mean \`${close}\`?`,
+    },
+  );
+}
 
 /** Names of all targets. */
 export const targetNames = [
@@ -75,7 +99,7 @@ export class Model {
     const placed = this.projects.get(name);
     if (placed?.definition.kind !== kind) {
       throw new UserError(`there is no ${kind} named ${name}, or its definition is broken`, {
-        hint: `see \`npx nx show projects\`; a ${kind} is a folder with a ${kind}.yaml`,
+        hint: `see \`npx nx show projects\`; ${aKind(kind)} is a folder with ${aKind(kind)}.yaml`,
       });
     }
     return placed as PlacedDefinition & { readonly definition: { readonly kind: K } };
@@ -166,7 +190,7 @@ export class Model {
   configuration(placed: PlacedDefinition): string[] {
     return this.chain(placed).flatMap(({ definition, root }) => {
       const folders = (definition as LayerDefinition).portageConfig ?? [];
-      return [folders].flat().map((folder) => `${root}/${folder}`);
+      return [folders].flat().map((folder) => join(root, folder));
     });
   }
 }

@@ -1,32 +1,24 @@
-import { readFileSync } from 'node:fs';
 import type { PlacedDefinition } from '@strata/definitions';
 import { absolutePath, type AbsolutePath } from '@strata/fingerprint';
 import { openUserStore } from '@strata/sandbox';
 import { remoteAddresses, type Store } from '@strata/store';
-import { Model, pluginOptionsSchema } from './model.js';
+import { Model, parsePluginOptions } from './model.js';
 import type { BrokenDefinition } from './read-workspace.js';
 import { definitionReader } from './records/describe.js';
 import { Records } from './records/records.js';
 import { treeInputs } from './task-inputs.js';
 import type { TaskEnvironment } from './tasks.js';
-import { findWorkspaceRoot, scanWorkspace } from './workspace-root.js';
+import { findWorkspaceRoot, pluginEntry, scanWorkspace } from './workspace-root.js';
 
 /** A workspace as Strata's own commands see it, without Nx's project graph. */
 export interface OpenWorkspace {
   readonly root: AbsolutePath;
   readonly model: Model;
+  readonly good: readonly PlacedDefinition[];
   readonly broken: readonly BrokenDefinition[];
   readonly projects: TaskEnvironment['projects'];
   readonly store: Store;
   readonly records: Records;
-}
-
-function pluginOptions(root: string): unknown {
-  const nx = JSON.parse(readFileSync(`${root}/nx.json`, 'utf8')) as { plugins?: unknown[] };
-  const entry = (nx.plugins ?? []).find(
-    (plugin) => plugin === 'nx-strata' || (plugin as { plugin?: string }).plugin === 'nx-strata',
-  );
-  return (entry as { options?: unknown } | undefined)?.options ?? {};
 }
 
 /** The workspace's projects as Nx has them: asked for only where one carries what another project makes. */
@@ -50,7 +42,7 @@ export async function openWorkspace(
 ): Promise<OpenWorkspace> {
   const root = absolutePath(findWorkspaceRoot(folder));
   const { good, broken } = scanWorkspace(root);
-  const options = pluginOptionsSchema.parse(pluginOptions(root));
+  const options = parsePluginOptions(pluginEntry(root).options);
   const store = await openUserStore(process.env, {
     addresses: remoteAddresses(process.env, options.remotes),
     onFault: (message) => {
@@ -59,5 +51,5 @@ export async function openWorkspace(
   });
   const records = await Records.open(store, root, definitionReader(root, good));
   const model = new Model(good, options);
-  return { root, model, broken, projects: projects ?? (await otherProjects(good)), store, records };
+  return { root, model, good, broken, projects: projects ?? (await otherProjects(good)), store, records };
 }

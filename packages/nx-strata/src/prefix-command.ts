@@ -6,6 +6,7 @@ import { prefixToolRunnable, prefixTools, shimsFolder, type PrefixTool } from '@
 import { enter, type LayerStack } from '@strata/sandbox';
 import type { Descriptor } from '@strata/store';
 import { evaluate } from './evaluate.js';
+import { findProject } from './find-project.js';
 import { openWorkspace, type OpenWorkspace } from './open-workspace.js';
 import { produce } from './produce.js';
 import { Reporter } from './reporter.js';
@@ -23,21 +24,6 @@ const form = `strata prefix ${prefixTools.join('|')} NAME [WORD...]`;
 interface Staging {
   readonly layers: LayerStack;
   readonly packages: ReadonlyMap<string, Descriptor>;
-}
-
-function prefixOf({ model, broken }: OpenWorkspace, name: string): PlacedDefinition {
-  const placed = model.projects.get(name);
-  const problem = broken.find((one) => one.name === name)?.problems[0];
-  if (problem !== undefined) {
-    throw problem;
-  }
-  if (placed?.definition.kind !== 'prefix') {
-    const prefixes = [...model.projects.values()].filter(({ definition }) => definition.kind === 'prefix');
-    throw new UserError(`there is no prefix ${name}`, {
-      hint: `there ${prefixes.length === 0 ? 'are none: a prefix is a folder with a prefix.yaml' : `are ${prefixes.map((one) => one.name).join(', ')}`}`,
-    });
-  }
-  return placed;
 }
 
 /** Runs a target by Nx, so that nothing is older than the workspace. Gives back whether it went well. */
@@ -97,18 +83,15 @@ async function stagingOf(workspace: OpenWorkspace, placed: PlacedDefinition): Pr
  */
 export async function prefixCommand(words: readonly string[]): Promise<number> {
   const [tool, name, ...rest] = words;
-  if (!(prefixTools as readonly (string | undefined)[]).includes(tool) || name === undefined || name.startsWith('-')) {
-    throw new UserError(
-      (prefixTools as readonly (string | undefined)[]).includes(tool)
-        ? `strata prefix ${tool} needs the name of a prefix`
-        : tool === undefined
-          ? 'strata prefix needs a tool, and the name of a prefix'
-          : `strata prefix has no tool ${tool}`,
-      { hint: form },
-    );
+  if (!(prefixTools as readonly (string | undefined)[]).includes(tool)) {
+    const problem = tool === undefined ? 'needs a tool, and the name of a prefix' : `has no tool ${tool}`;
+    throw new UserError(`strata prefix ${problem}`, { hint: form });
+  }
+  if (name === undefined || name.startsWith('-')) {
+    throw new UserError(`strata prefix ${tool ?? ''} needs the name of a prefix`, { hint: form });
   }
   const workspace = await openWorkspace();
-  const placed = prefixOf(workspace, name);
+  const placed = findProject(workspace, name, 'prefix');
   const { root: workspaceRoot, model, store, records, projects } = workspace;
   const { signal } = new AbortController();
   const write = (line: string): void => {

@@ -3,6 +3,7 @@ import { basename, dirname, join } from 'node:path/posix';
 import {
   checkWorkspace,
   definitionKind,
+  definitionText,
   readDefinition,
   UserError,
   type Kind,
@@ -92,9 +93,12 @@ function readFiles(
     const folderName = basename(root === '.' ? workspaceRoot : root);
     let text: string;
     try {
-      text = readFileSync(join(workspaceRoot, file), 'utf8');
+      text = definitionText(file, readFileSync(join(workspaceRoot, file)));
     } catch (cause) {
-      const problem = new UserError('the file cannot be read', { place: { file }, hint: 'see its permissions', cause });
+      const problem =
+        cause instanceof UserError
+          ? cause
+          : new UserError('the file cannot be read', { place: { file }, hint: 'see its permissions', cause });
       broken.push({ file, root, name: folderName, kind, problems: [problem] });
       continue;
     }
@@ -118,7 +122,7 @@ export function readWorkspace(
   const { good, broken } = readFiles(workspaceRoot, files);
   // a reference to a broken definition is no mistake of the one that refers: it says its own
   const names = new Map([...projects, ...broken.map(({ name, root }): [string, string] => [name, root])]);
-  const problems = checkWorkspace(good, names, !complete);
+  const problems = checkWorkspace(good, names, !complete, new Set(broken.map(({ root }) => root)));
   const roots = [...new Set(good.map(({ root }) => root))];
   const beside = otherProjects(
     workspaceRoot,

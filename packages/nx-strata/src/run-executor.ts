@@ -1,13 +1,13 @@
 import { spawn } from 'node:child_process';
 import type { ExecutorContext } from '@nx/devkit';
-import { suggest, UserError } from '@strata/definitions';
+import { references, type UserError } from '@strata/definitions';
 import { absolutePath } from '@strata/fingerprint';
 import { openUserStore } from '@strata/sandbox';
 import { z } from 'zod';
 import { dependencies } from './cycles.js';
 import { explain } from './explain.js';
 import type { FailedTask } from './explain-undeclared.js';
-import { Model, pluginOptionNames, pluginOptionsSchema, type PluginOptions, type TargetName } from './model.js';
+import { Model, parsePluginOptions, type TargetName } from './model.js';
 import { produce } from './produce.js';
 import { sayNotices, taskRemotes } from './sharing/task-remotes.js';
 import { definitionsOf, readWorkspace, type ReadWorkspace } from './read-workspace.js';
@@ -25,32 +25,13 @@ const executorOptionsSchema = z.looseObject({
   target: z.templateLiteral(['test-', z.string()]).optional(),
 });
 
-/** The plugin's options, checked. Throws a {@link UserError} where nx.json has others than there are. */
-function parsePluginOptions(options: unknown): PluginOptions {
-  const parsed = pluginOptionsSchema.safeParse(options ?? {});
-  if (parsed.success) {
-    return parsed.data;
-  }
-  const [issue] = parsed.error.issues;
-  const unknown = issue?.code === 'unrecognized_keys' ? issue.keys[0] : undefined;
-  const close = unknown === undefined ? undefined : suggest(unknown, pluginOptionNames);
-  const field = [...(issue?.path ?? []), ...(unknown === undefined ? [] : [unknown])].join('.');
-  throw new UserError(
-    unknown === undefined
-      ? `the option \`${field}\` of nx-strata: ${(issue?.message ?? '').replace(/^Invalid input: /, '')}`
-      : `nx-strata has no option \`${field}\``,
-    {
-      place: { file: 'nx.json' },
-      hint:
-        close === undefined
-          ? 'its options are `toolchain`, `vm.toolchain` and `remotes`'
-          : `did you mean \`${close}\`?`,
-    },
-  );
-}
-
 /** What is wrong with a project's own definition, else with those that it depends on. */
-function problemsOf(workspace: ReadWorkspace, model: Model, definition: string): readonly UserError[] {
+function problemsOf(
+  workspace: ReadWorkspace,
+  model: Model,
+  definition: string,
+  roots: ReadonlyMap<string, string>,
+): readonly UserError[] {
   const own = workspace.broken.find(({ file }) => file === definition);
   if (own !== undefined) {
     return own.problems;
@@ -63,7 +44,13 @@ function problemsOf(workspace: ReadWorkspace, model: Model, definition: string):
     }
     const placed = model.projects.get(name);
     const needed = placed === undefined ? [] : dependencies(model, placed);
-    names.push(...needed.filter((other) => !names.includes(other)));
+    const tasks =
+      placed === undefined ? [] : references(placed.definition).filter(({ target }) => target !== undefined);
+    // the task of a project whose name a broken definition claims too is that project's
+    const isForeign = (other: string): boolean =>
+      tasks.some(({ project }) => project === other) &&
+      workspace.broken.every(({ name: claimed, root }) => claimed !== other || roots.get(other) !== root);
+    names.push(...needed.filter((other) => !names.includes(other) && !isForeign(other)));
   }
   return [];
 }
@@ -120,7 +107,7 @@ export async function runExecutor(
     const files = definitionsOf(context.root, Object.values(projects));
     const workspace = readWorkspace(context.root, files, { projects: roots, complete: true, options });
     const model = new Model(workspace.good, options);
-    const problems = problemsOf(workspace, model, definition);
+    const problems = problemsOf(workspace, model, definition, roots);
     if (problems.length > 0) {
       problems
         .flatMap(({ lines }) => lines)

@@ -1,3 +1,6 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { WorkspaceContext } from 'nx/src/native/index.js';
 import { readDefinition, type PlacedDefinition } from '@strata/definitions';
 import { Model } from './model.js';
 import { inferProject } from './targets.js';
@@ -55,4 +58,29 @@ test: { on: [debian, "@acme/flatcar"], steps: [{ run: jq --version }] }
     expect(targets['build']?.inputs).toContainEqual({ fileset: '{workspaceRoot}/os/jq/jq.crt' });
     expect(targets['test-debian']?.inputs).toContainEqual({ fileset: '{workspaceRoot}/os/debian/image.yaml' });
   });
+});
+
+describe('a folder whose name is a pattern', () => {
+  it.each(['(app)', '[slug]', '{a,b}', 'a+(b)', '@(a)', '!(a)', 'a\\b', 'a*', 'a?', 'a|b'])(
+    '%s: Nx hashes what lies in it, and nothing else',
+    (name) => {
+      const file = `os/${name}/layer.yaml`;
+      const layer = placed(file, 'name: app\nfrom: scratch\ntoolchain: vm\ntrees: [{ source: tree, target: / }]\n');
+      const { targets = {} } = inferProject(new Model([layer], {}), layer, {}, new Map());
+      const globs = (targets['build']?.inputs ?? []).flatMap((input) =>
+        typeof input === 'object' && 'fileset' in input ? [input.fileset.replace('{workspaceRoot}/', '')] : [],
+      );
+      const root = mkdtempSync('/var/tmp/strata-globs-');
+      try {
+        for (const path of [file, `os/${name}/tree/file`, 'os/a/tree/file', 'os/ab/tree/file', 'os/s/tree/file']) {
+          mkdirSync(dirname(join(root, path)), { recursive: true });
+          writeFileSync(join(root, path), '');
+        }
+        const found = new WorkspaceContext(root, join(root, '.nx')).glob(globs);
+        expect(found.sort()).toEqual([file, `os/${name}/tree/file`]);
+      } finally {
+        rmSync(root, { recursive: true });
+      }
+    },
+  );
 });

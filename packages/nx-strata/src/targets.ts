@@ -53,11 +53,16 @@ function shellWord(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }
 
+/** A path for one of Nx's globs: folders are called `[page]` and `(group)`, which would match something else. */
+function literal(path: string): string {
+  return path.replace(/[\\*?[\]{}()!+@|]/g, '\\$&');
+}
+
 /** Nx hashes files by their content alone: executable bits and the targets of links get in this way. */
 function modesInput(tree: string): InputDefinition {
   const links = "-type l -printf '%P -> %l\\n'";
   const executables = "-type f -perm -100 -printf '%P x\\n'";
-  return { runtime: `find ${shellWord(tree)} ${links} -o ${executables} | LC_ALL=C sort` };
+  return { runtime: `find ${shellWord(`./${tree}`)} ${links} -o ${executables} | LC_ALL=C sort` };
 }
 
 /** What of a secret Nx may know. */
@@ -68,9 +73,12 @@ function secretInput(secret: string): InputDefinition {
 
 function nxInputs({ files, secrets, trees, tasks, foreign }: TaskInputs): InputDefinition[] {
   return [
-    ...files.map((file) => ({ fileset: `{workspaceRoot}/${file}` })),
+    ...files.map((file) => ({ fileset: `{workspaceRoot}/${literal(file)}` })),
     ...secrets.map(secretInput),
-    ...trees.flatMap((tree): InputDefinition[] => [{ fileset: `{workspaceRoot}/${tree}/**/*` }, modesInput(tree)]),
+    ...trees.flatMap((tree): InputDefinition[] => [
+      { fileset: `{workspaceRoot}/${literal(tree)}/**/*` },
+      modesInput(tree),
+    ]),
     ...(tasks.length > 0 ? [{ dependentTasksOutputFiles: '**/strata/*.json' }] : []),
     ...(foreign.length > 0 ? [{ dependentTasksOutputFiles: '**/*' }] : []),
     { externalDependencies: [] },

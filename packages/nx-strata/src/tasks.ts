@@ -1,8 +1,15 @@
-import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { availableParallelism, homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { ProjectGraphProjectNode } from '@nx/devkit';
-import { suggest, UserError, type PlacedDefinition, type TreeSource } from '@strata/definitions';
+import {
+  namedPaths,
+  suggest,
+  UserError,
+  type Place,
+  type PlacedDefinition,
+  type TreeSource,
+} from '@strata/definitions';
 import {
   absolutePath,
   scanTree,
@@ -236,7 +243,36 @@ export class Task {
     if (!this.inputs.trees.includes(folder)) {
       throw new Error(`${this.label} does not declare the folder ${folder}`);
     }
+    this.#requireFolder(folder);
     return this.tasks.tree(this.path(folder), { gitIgnored: 'exclude', exclude });
+  }
+
+  /** Where a definition names a file or folder of the workspace: this task's own, or one that it inherits from. */
+  #placeOf(path: string): Place {
+    for (const { root, definition, place } of [this.placed, ...this.model.projects.values()]) {
+      const named = namedPaths(definition).find((candidate) => join(root, candidate.path) === path);
+      if (named !== undefined) {
+        return place(named.field);
+      }
+    }
+    return this.placed.place([]);
+  }
+
+  #requireFolder(folder: string): void {
+    const path = this.path(folder);
+    const mistake = (message: string, hint: string): UserError =>
+      new UserError(message, { place: this.#placeOf(folder), hint });
+    if (!existsSync(path)) {
+      throw mistake(`there is no folder ${folder}`, 'make it, or correct the path in the definition');
+    }
+    if (!statSync(path).isDirectory()) {
+      throw mistake(`${folder} is no folder`, 'name the folder that it lies in');
+    }
+    // git and Nx do not look behind links, so that nothing would notice a change there
+    const real = realpathSync(path);
+    if (real !== join(realpathSync(this.environment.workspaceRoot), folder)) {
+      throw mistake(`${folder} is a symlink, or lies behind one`, `name the folder itself: ${real}`);
+    }
   }
 
   /** A tree of files that the definition names: a folder of the project, or one that another project's task left. */
@@ -299,7 +335,7 @@ export class Task {
     const path = this.path(file);
     if (!existsSync(path)) {
       throw new UserError(`there is no file ${file}`, {
-        place: this.placed.place([]),
+        place: this.#placeOf(file),
         hint: file.endsWith('.lock.yaml')
           ? `write it: npx strata update ${this.placed.name}`
           : 'make it, or correct its name',

@@ -1,5 +1,7 @@
-import { existsSync, readdirSync, readFileSync, type Dirent } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { parseJson } from 'nx/src/utils/json.js';
+import { globWithWorkspaceContextSync } from 'nx/src/utils/workspace-context.js';
 import { UserError } from '@strata/definitions';
 import { definitionFiles } from './plugin-files.js';
 import { readWorkspace, type ReadWorkspace } from './read-workspace.js';
@@ -16,45 +18,33 @@ export function findWorkspaceRoot(start: string): string {
   }
 }
 
-/** Whether git's patterns for a workspace, as far as they are plain names and paths, leave a folder out. */
-function ignoring(root: string): (path: string, name: string) => boolean {
-  const file = join(root, '.gitignore');
-  const lines = existsSync(file) ? readFileSync(file, 'utf8').split('\n') : [];
-  const plain = lines.map((line) => line.trim().replace(/\/$/, '')).filter((line) => /^[\w./-]+$/.test(line));
-  // gitignore(5): with a slash before its end, a pattern is a path from here
-  const paths = new Set(plain.filter((line) => line.includes('/')).map((line) => line.replace(/^\//, '')));
-  const names = new Set(['node_modules', ...plain.filter((line) => !line.includes('/'))]);
-  return (path, name) => name.startsWith('.') || names.has(name) || paths.has(path);
+/** What `nx.json` says of the plugin. */
+interface PluginEntry {
+  readonly plugin?: string;
+  readonly options?: unknown;
+  /** Globs of definitions that the plugin sees, and of those that it does not see. */
+  readonly include?: readonly string[];
+  readonly exclude?: readonly string[];
 }
 
-/** The files that make projects of folders, relative to the workspace. In a large tree a library for globs takes 2 s. */
-function foundDefinitions(root: string): string[] {
-  const isLeftOut = ignoring(root);
-  const found: string[] = [];
-  const folders = [''];
-  for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
-    for (const entry of readFolder(join(root, folder))) {
-      const path = folder === '' ? entry.name : `${folder}/${entry.name}`;
-      if (entry.isDirectory() && !isLeftOut(path, entry.name)) {
-        folders.push(path);
-      } else if (!entry.isDirectory() && definitionFiles.includes(entry.name)) {
-        found.push(path);
-      }
-    }
-  }
-  return found.sort();
-}
-
-/** What is in a folder; nothing, where it may not be read: then it is no project of this user. */
-function readFolder(folder: string): Dirent[] {
+/** What `nx.json` says of the plugin. Throws a {@link UserError} where that is no JSON. */
+export function pluginEntry(root: string): PluginEntry {
+  let nx: { readonly plugins?: readonly (string | PluginEntry)[] };
   try {
-    return readdirSync(folder, { withFileTypes: true });
-  } catch {
-    return [];
+    nx = parseJson(readFileSync(join(root, 'nx.json'), 'utf8'));
+  } catch (cause) {
+    throw new UserError('nx.json is no JSON', { hint: 'see what `npx nx show projects` says', cause });
   }
+  const entries = (nx.plugins ?? []).map((entry) => (typeof entry === 'string' ? { plugin: entry } : entry));
+  return entries.find(({ plugin }) => plugin === 'nx-strata') ?? {};
 }
 
-/** The definitions of the workspace, found without Nx's project graph. */
+/** The definitions of the workspace, found without Nx's project graph, where Nx would find them. */
 export function scanWorkspace(root: string): ReadWorkspace {
-  return readWorkspace(root, foundDefinitions(root), { projects: new Map(), complete: false, options: {} });
+  const { include, exclude } = pluginEntry(root);
+  const glob = (globs: readonly string[]): string[] =>
+    globWithWorkspaceContextSync(root, [...globs], [...(exclude ?? [])]);
+  const included = include === undefined ? undefined : new Set(glob(include));
+  const files = glob([`**/{${definitionFiles.join(',')}}`]).filter((file) => included?.has(file) !== false);
+  return readWorkspace(root, files.sort(), { projects: new Map(), complete: false, options: {} });
 }

@@ -1,6 +1,6 @@
 import { existsSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { suggest, UserError, type Kind, type PlacedDefinition } from '@strata/definitions';
+import { aKind, someOf, suggest, UserError, type Kind, type PlacedDefinition } from '@strata/definitions';
 import { parseDigest } from '@strata/fingerprint';
 import { parseSizeReport, squashfsMediaType } from '@strata/image';
 import { diffIdAnnotation, diffIdOf, layerMediaType, type LayerDescriptor, type LayerStack } from '@strata/sandbox';
@@ -79,14 +79,14 @@ export class Sides {
       .map(({ name }) => name);
     const close = suggest(word.replace(/@before$/, ''), comparable);
     throw new UserError(`there is no layer or image ${word}, and no such file or digest`, {
-      hint: close === undefined ? `there are ${comparable.join(', ')}` : `did you mean ${close}?`,
+      hint: close === undefined ? `there are ${someOf(comparable)}` : `did you mean ${close}?`,
     });
   }
 
   async #ofProject(placed: PlacedDefinition): Promise<Side> {
     const { name, definition } = placed;
     if (!comparableKinds.includes(definition.kind)) {
-      throw new UserError(`${name} is a ${definition.kind}: only layers and images can be compared`, {
+      throw new UserError(`${name} is ${aKind(definition.kind)}: only layers and images can be compared`, {
         hint: 'name two layers or images: strata diff A B',
       });
     }

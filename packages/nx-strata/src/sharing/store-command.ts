@@ -3,6 +3,7 @@ import { formatBytes } from '@strata/image';
 import { openUserStore } from '@strata/sandbox';
 import { MissingArtifact, openRemotes, remoteAddresses, Uploader, type Descriptor, type Store } from '@strata/store';
 import { cachedTasks, evaluate, type EvaluatedAction } from '../evaluate.js';
+import { findProject } from '../find-project.js';
 import { openWorkspace, type OpenWorkspace } from '../open-workspace.js';
 import { withBar } from './progress-bar.js';
 
@@ -100,18 +101,11 @@ async function actionsOf(workspace: OpenWorkspace, store: Store, project: string
   return [...actions.values()];
 }
 
-function requireProject({ model }: OpenWorkspace, verb: string, project: string | undefined): string {
+function requireProject(workspace: OpenWorkspace, verb: string, project: string | undefined): string {
   if (project === undefined) {
     throw new UserError(`strata store ${verb} needs a project`, { hint: `strata store ${verb} PROJECT` });
   }
-  if (!model.projects.has(project)) {
-    const names = [...model.projects.keys()];
-    const close = suggest(project, names);
-    throw new UserError(`there is no project ${project} of Strata's, or its definition is broken`, {
-      hint: close === undefined ? `there are ${names.join(', ')}` : `did you mean ${close}?`,
-    });
-  }
-  return project;
+  return findProject(workspace, project).name;
 }
 
 function requireRemotes({ model }: OpenWorkspace, writes = false): ReturnType<typeof remoteAddresses> {

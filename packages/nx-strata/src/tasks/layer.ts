@@ -1,6 +1,7 @@
+import { existsSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path/posix';
 import { pathToFileURL } from 'node:url';
-import type { LayerDefinition, PlacedDefinition } from '@strata/definitions';
+import { UserError, type LayerDefinition, type PlacedDefinition } from '@strata/definitions';
 import { absolutePath, parseDigest } from '@strata/fingerprint';
 import { bootstrapAction, composeAction, tarballAction, type ComposedTree, type Device } from '@strata/image';
 import { mergeAction, planAction, shimsFolder } from '@strata/portage';
@@ -62,9 +63,13 @@ export async function fetchOrigin(task: Task): Promise<TaskOutput> {
   }
   if (typeof from === 'object') {
     const { tarball, digest } = from;
-    const uri = /^[a-z]+:/.test(tarball)
-      ? tarball
-      : pathToFileURL(resolve(environment.workspaceRoot, placed.root, tarball)).href;
+    const isAddress = /^[a-z]+:/.test(tarball);
+    const file = join(placed.root, tarball);
+    if (!isAddress && !existsSync(join(environment.workspaceRoot, file))) {
+      const place = placed.place(['from', 'tarball']);
+      throw new UserError(`there is no file ${file}`, { place, hint: 'put it there, or correct its name' });
+    }
+    const uri = isAddress ? tarball : pathToFileURL(resolve(environment.workspaceRoot, file)).href;
     return { outputs: { [tarballName]: await services.tarball(uri, parseDigest(digest), task.client) } };
   }
   return { outputs: {} };

@@ -2,9 +2,10 @@ import { readFileSync } from 'node:fs';
 import { styleText } from 'node:util';
 import { UserError } from '@strata/definitions';
 import { evaluate, type EvaluatedAction } from '../evaluate.js';
-import type { Model, TargetName } from '../model.js';
+import { findProject } from '../find-project.js';
+import type { TargetName } from '../model.js';
 import { sortErrors } from '../not-planned-yet.js';
-import { openWorkspace } from '../open-workspace.js';
+import { openWorkspace, type OpenWorkspace } from '../open-workspace.js';
 import type { Records } from '../records/records.js';
 import { exportedRecordsSchema, type RunRecord } from '../records/run-record.js';
 import { targetsOf } from '../task-inputs.js';
@@ -40,22 +41,19 @@ export interface Question {
 }
 
 /** The task that a subject belongs to, so that its keys can be worked out. */
-function taskOf(model: Model, subject: string): { project: string; target: TargetName } {
-  const colon = subject.indexOf(':');
-  const [project, target] = [subject.slice(0, colon), subject.slice(colon + 1)] as const;
-  const placed = model.projects.get(project);
-  if (placed === undefined || colon < 0) {
-    throw new UserError(`there is no project ${colon < 0 ? subject : project} of Strata's`, {
-      hint: 'name a task as PROJECT:TARGET; see `npx nx show projects`',
-    });
-  }
-  const targets = targetsOf(model, placed);
+function taskOf(workspace: OpenWorkspace, subject: string): { project: string; target: TargetName } {
+  const [project = '', ...words] = subject.split(':');
+  const target = words.join(':');
+  const targets = targetsOf(workspace.model, findProject(workspace, project));
   if (target.includes('/') && targets.includes('packages')) {
     return { project, target: 'packages' };
   }
   const found = targets.find((name) => name === target);
   if (found === undefined) {
-    throw new UserError(`${project} has no target ${target}`, { hint: `it has ${targets.join(', ')}` });
+    throw new UserError(
+      target === '' ? `${project} is a project, and a task is asked for` : `${project} has no target ${target}`,
+      { hint: `its tasks are ${targets.map((name) => `${project}:${name}`).join(', ')}` },
+    );
   }
   return { project, target: found };
 }
@@ -117,8 +115,9 @@ function answer(
 
 /** Answers why the actions of a task ran when they last did, or why they would run now. */
 export async function why({ subject, against }: Question): Promise<Answers> {
-  const { root, model, projects, store, records } = await openWorkspace();
-  const name = taskOf(model, subject);
+  const workspace = await openWorkspace();
+  const { root, model, projects, store, records } = workspace;
+  const name = taskOf(workspace, subject);
   const { actions, errors } = await evaluate(model, root, projects, [name], {
     store,
     records,
