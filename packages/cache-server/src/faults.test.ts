@@ -13,8 +13,8 @@ import {
   utimesSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { encodeActionResult } from '@strata/store';
-import { digestOf } from '@strata/fingerprint';
+import { encodeActionResult, HttpRemote } from '@strata/store';
+import { absolutePath, digestOf } from '@strata/fingerprint';
 import { freshBytes, hexOf, RawClient, team, TestServer } from './testing/rig.js';
 
 let server: TestServer;
@@ -230,6 +230,13 @@ describe('a disk that is full', () => {
       text: 'the disk is full\n',
     });
     expect(await server.get(`/cas/${hexOf(tooLarge)}`)).toMatchObject({ status: 404 });
+    // what Strata makes of it
+    const file = absolutePath(join(server.root, 'large'));
+    writeFileSync(file, tooLarge);
+    const remote = new HttpRemote({ url: server.url, token: server.token });
+    const artifact = { mediaType: 'text/plain', digest: digestOf(tooLarge), size: tooLarge.length };
+    await expect(remote.upload(artifact, file)).rejects.toMatchObject({ kind: 'full', message: 'answers 507' });
+    await remote.close();
     const statuses: number[] = [];
     const stored: Buffer[] = [];
     for (let index = 0; index < 10; index++) {

@@ -3,6 +3,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, syml
 import https from 'node:https';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { UserError } from '@strata/definitions';
 import { readAccess } from './access.js';
 import { readServeOptions, readTls } from './options.js';
@@ -151,6 +152,28 @@ describe('strata-cache token', () => {
   });
 });
 
+/** Uploads as Strata does, in a process that is told of the certificate as users do. */
+async function uploadTenFiles({ url, token }: TestServer, folder: string, certificate: string): Promise<void> {
+  const script = `
+    import { createHash, randomBytes } from 'node:crypto';
+    import { writeFileSync } from 'node:fs';
+    import { HttpRemote } from '@strata/store';
+    const [url, token, file] = process.argv.slice(1);
+    for (let index = 0; index < 10; index++) {
+      const content = randomBytes(520);
+      writeFileSync(file, content);
+      const digest = 'sha256:' + createHash('sha256').update(content).digest('hex');
+      const remote = new HttpRemote({ url, token });
+      await remote.upload({ mediaType: 'text/plain', digest, size: content.length }, file);
+      await remote.close();
+    }`;
+  const words = ['--input-type=module', '--eval', script, url, token, join(folder, 'file')];
+  await promisify(execFile)(process.execPath, words, {
+    cwd: fileURLToPath(new URL('..', import.meta.url)),
+    env: { ...process.env, NODE_EXTRA_CA_CERTS: certificate },
+  });
+}
+
 describe('HTTPS', () => {
   it('is served with a certificate, and with the next one after SIGHUP', async () => {
     const folder = mkdtempSync('/var/tmp/strata-cache-tls-');
@@ -175,6 +198,8 @@ describe('HTTPS', () => {
       await secure.start({ words: ['--tls-cert', cert, '--tls-key', key] });
       expect(secure.url).toMatch(/^https:/);
       expect(await health(secure.url, first)).toBe(200);
+      // every one over a connection of its own, which takes longer to make than a file to be read
+      await uploadTenFiles(secure, folder, cert);
       const second = makeCertificate();
       await expect(health(secure.url, second)).rejects.toThrow(/certificate/);
       secure.process?.kill('SIGHUP');

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream, type WriteStream } from 'node:fs';
 import { rm, stat } from 'node:fs/promises';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import pLimit from 'p-limit';
 import { hexOf, type AbsolutePath, type Digest } from '@strata/fingerprint';
 import { decodeActionResult, encodeActionResult } from '../action-result.js';
@@ -290,15 +290,19 @@ export class HttpRemote implements Remote {
           start = 0;
         }
         let room = size - start;
-        await receive(answer.body, createWriteStream(file, { flags: start > 0 ? 'a' : 'w' }), (chunk) => {
-          room -= chunk.length;
-          if (room < 0) {
-            throw new RemoteFault('wrong', 'sent more bytes than the artifact has');
-          }
-          hash.update(chunk);
-          onBytes(chunk.length);
-          options.onBytes?.(chunk.length);
-        });
+        await receive(
+          answer.body,
+          createWriteStream(file, { flags: start > 0 ? 'a' : 'w', highWaterMark: chunkSize }),
+          (chunk) => {
+            room -= chunk.length;
+            if (room < 0) {
+              throw new RemoteFault('wrong', 'sent more bytes than the artifact has');
+            }
+            hash.update(chunk);
+            onBytes(chunk.length);
+            options.onBytes?.(chunk.length);
+          },
+        );
         return true;
       });
       if (!there) {
@@ -334,13 +338,17 @@ export class HttpRemote implements Remote {
   ): Promise<void> {
     const { start, size } = options;
     await atPace(this.#patience, options.signal, async (signal, onBytes) => {
-      const body = createReadStream(file, { start, highWaterMark: chunkSize });
+      const stream = createReadStream(file, { start, highWaterMark: chunkSize });
       let sent = start;
-      body.on('data', (chunk) => {
-        sent += chunk.length;
-        onBytes(chunk.length);
-        options.onBytes?.(chunk.length);
-      });
+      // no listener on the stream: with one it flows, and what comes before there is a connection is lost
+      const body = async function* (): AsyncGenerator<Buffer> {
+        for await (const chunk of stream as AsyncIterable<Buffer>) {
+          sent += chunk.length;
+          onBytes(chunk.length);
+          options.onBytes?.(chunk.length);
+          yield chunk;
+        }
+      };
       // while a server that has everything puts it on its disk, nothing moves
       const waiting = setInterval(() => {
         if (sent === size) {
@@ -350,7 +358,7 @@ export class HttpRemote implements Remote {
       try {
         const answer = await this.#client.ask('PUT', path, {
           signal,
-          body,
+          body: Readable.from(body(), { objectMode: false, highWaterMark: chunkSize }),
           headers: {
             'content-length': String(size - start),
             ...(start > 0 ? { 'content-range': `bytes ${start}-${size - 1}/${size}` } : {}),
@@ -365,7 +373,7 @@ export class HttpRemote implements Remote {
         await answer.body.dump();
       } finally {
         clearInterval(waiting);
-        body.destroy();
+        stream.destroy();
       }
     });
   }
