@@ -8,6 +8,14 @@ import { EnvHttpProxyAgent, interceptors, request, type Dispatcher } from 'undic
 const connectTimeout = 5000;
 const retries = 3;
 
+/** How far a file is. */
+export interface Arrived {
+  /** Bytes that are there. */
+  readonly bytes: number;
+  /** Bytes that it has; undefined where the server does not say. */
+  readonly size: number | undefined;
+}
+
 /** Fetches files over few connections that are kept open, through the proxies that the environment names. */
 export class Downloader {
   readonly #dispatcher: Dispatcher;
@@ -27,13 +35,13 @@ export class Downloader {
   /**
    * Fetches into a file, going on where an earlier attempt stopped. Throws where it cannot, with the reason as message.
    *
-   * @param onBytes told how many more bytes there are now
+   * @param onBytes told how many more bytes there are now, and how far the file is
    */
   async fetch(
     uri: string,
     file: string,
     signal: AbortSignal | undefined,
-    onBytes: (count: number) => void,
+    onBytes: (count: number, arrived: Arrived) => void,
   ): Promise<void> {
     if (uri.startsWith('file:')) {
       await copyFile(fileURLToPath(uri), file);
@@ -71,7 +79,7 @@ export class Downloader {
     uri: string,
     file: string,
     signal: AbortSignal | undefined,
-    onBytes: (count: number) => void,
+    onBytes: (count: number, arrived: Arrived) => void,
   ): Promise<void> {
     const start = statSync(file, { throwIfNoEntry: false })?.size ?? 0;
     const response = await request(uri, {
@@ -93,8 +101,12 @@ export class Downloader {
       const reason = `${new URL(uri).host} answers ${statusCode}`;
       throw statusCode >= 500 || statusCode === 429 ? new Error(reason) : new Refused(reason);
     }
+    let bytes = statusCode === 206 ? start : 0;
+    const length = Number(response.headers['content-length'] ?? Number.NaN);
+    const size = Number.isNaN(length) ? undefined : bytes + length;
     body.on('data', (chunk: Buffer) => {
-      onBytes(chunk.length);
+      bytes += chunk.length;
+      onBytes(chunk.length, { bytes, size });
     });
     await pipeline(body, createWriteStream(file, { flags: statusCode === 206 ? 'a' : 'w' }));
   }

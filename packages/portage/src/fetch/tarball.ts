@@ -51,11 +51,9 @@ async function download(store: Store, uri: string, digest: Digest, options: Fetc
     await mkdir(join(store.root, 'partial'), { recursive: true });
     const partial = absolutePath(join(store.root, 'partial', hexOf(digest)));
     const downloader = new Downloader(1);
-    let done = 0;
     try {
-      await downloader.fetch(uri, partial, options.signal, (count) => {
-        done += count;
-        options.onProgress?.({ phase: 'fetch', subject: uri, done, total: done, unit: 'bytes' });
+      await downloader.fetch(uri, partial, options.signal, (_count, { bytes, size = bytes }) => {
+        options.onProgress?.({ phase: 'fetch', subject: uri, done: bytes, total: size, unit: 'bytes' });
       });
     } catch (cause) {
       options.signal?.throwIfAborted();
