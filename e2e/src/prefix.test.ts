@@ -180,7 +180,12 @@ describe('prefixes', () => {
       // what the first one took away is there
       expect(workspace.strata('prefix', 'shell', 'greet', '-c', 'ls /opt/greet/usr/bin').output).toBe('greet\n');
       const equery = workspace.strata('prefix', 'equery', 'greet', 'list', '*');
-      expect([equery.status, equery.output]).toEqual([1, expect.stringContaining('the toolchain has no equery')]);
+      expect([equery.status, equery.output]).toEqual([
+        1,
+        expect.stringContaining(
+          'error: the toolchain of the prefix has no equery\nhint: give the prefix a `toolchain:`',
+        ),
+      ]);
       const nobody = workspace.strata('prefix', 'shell', 'gret');
       expect([nobody.status, nobody.output]).toEqual([1, expect.stringContaining('there is no prefix gret')]);
     },

@@ -105,13 +105,17 @@ describe('extensions in a workspace', () => {
   );
 
   it(
-    'are exported with what an update server needs',
+    'are exported with what an update server needs, and nothing that an earlier definition left',
     () => {
+      const [rootHash, transfer] = ['dist/os/one/one.roothash', 'dist/os/one/sysupdate.one.d/20-one-roothash.conf'];
+      workspace.write(rootHash, 'of another file\n');
+      workspace.write(transfer, '[Transfer]\n');
       expect(workspace.nx(['run', 'one:export', '--outputStyle=static']).status).toBe(0);
       const folder = join(workspace.root, 'dist/os/one');
       execFileSync('sha256sum', ['--check', '--quiet', 'SHA256SUMS'], { cwd: join(folder, 'update') });
       expect(existsSync(join(folder, 'update/one-1.0-x86-64.raw'))).toBe(true);
       expect(readFileSync(join(folder, 'sysupdate.one.d/10-one-raw.conf'), 'utf8')).toContain('Verify=no\n');
+      expect([rootHash, transfer].filter((file) => existsSync(join(workspace.root, file)))).toEqual([]);
     },
     5 * minutes,
   );
