@@ -132,6 +132,16 @@ describe('the keys of the example', () => {
     2 * minutes,
   );
 
+  it.each([
+    ['tols:build', /^error: there is no project tols of Strata's\nhint: did you mean tools\?\n$/],
+    ['tools', /^error: tools is a project, and no task\nhint: .*`strata why tools:build`/],
+    ['tools:app-misc/jq-1.7', /^error: .* runs no action\nhint: did you mean tools:app-misc\/jq-1\.7\.1\?\n$/],
+    ['ram-os:boot', /^error: ram-os:boot is done whenever it is asked for/],
+  ])('are of tasks and their actions, and of nothing else: %s', (subject, answer) => {
+    const { status, output } = workspace.strata('why', subject);
+    expect([status, output]).toEqual([1, expect.stringMatching(answer)]);
+  });
+
   it(
     'are the same in two clones, and `why --against` finds no difference',
     () => {
@@ -141,6 +151,8 @@ describe('the keys of the example', () => {
         const exported = other.strata('runs', '--export');
         expect(exported.status).toBe(0);
         writeFileSync(join(workspace.root, 'run.json'), exported.output);
+        const mistyped = workspace.strata('why', 'base:plan', '--against', 'rnu.json');
+        expect([mistyped.status, mistyped.output]).toEqual([1, expect.stringMatching(/^error: there is no file rnu/)]);
         const same = workspace.strata('why', 'base:plan', '--against', 'run.json');
         expect(same.output).toContain('base:plan is the same there and here');
         workspace.append('os/repository/profiles/base/make.defaults', 'LDFLAGS="-Wl,-O1"\n');

@@ -214,8 +214,8 @@ class RememberedResults implements TaskResults {
   }
 }
 
-/** Targets that leave nothing for others, and are not cached. */
-const effects: readonly TargetName[] = ['boot', 'export'];
+/** Targets that leave nothing for others, and are not cached: to work one out would be to do it. */
+export const effects: readonly TargetName[] = ['boot', 'export'];
 
 /** Every cached task of a workspace. */
 export function cachedTasks(model: Model): TaskName[] {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { styleText } from 'node:util';
-import { UserError } from '@strata/definitions';
-import { evaluate, type EvaluatedAction } from '../evaluate.js';
+import { suggest, UserError } from '@strata/definitions';
+import { effects, evaluate, type EvaluatedAction } from '../evaluate.js';
 import { findProject } from '../find-project.js';
 import type { TargetName } from '../model.js';
 import { sortErrors } from '../not-planned-yet.js';
@@ -54,6 +54,11 @@ function taskOf(workspace: OpenWorkspace, subject: string): { project: string; t
       target === '' ? `${project} is a project, and a task is asked for` : `${project} has no target ${target}`,
       { hint: `its tasks are ${targets.map((name) => `${project}:${name}`).join(', ')}` },
     );
+  }
+  if (effects.includes(found)) {
+    throw new UserError(`${subject} is done whenever it is asked for: there is no reason to remember`, {
+      hint: `ask for what it shows: npx strata why ${project}:build`,
+    });
   }
   return { project, target: found };
 }
@@ -128,6 +133,11 @@ export async function why({ subject, against }: Question): Promise<Answers> {
     throw fault;
   }
   const runs = against === undefined ? undefined : importAgainst(records, against);
+  if (against !== undefined && runs === undefined && !records.all.some(({ key }) => key.slice(7).startsWith(against))) {
+    throw new UserError(`there is no file ${against}, and no run whose key begins with that`, {
+      hint: `see \`strata runs ${subject}\`; another machine's runs are a file of \`strata runs --export\``,
+    });
+  }
   const task = `${name.project}:${name.target}`;
   const mine = [...actions.values()].filter(({ action, task: asked }) =>
     subject === task
@@ -136,7 +146,16 @@ export async function why({ subject, against }: Question): Promise<Answers> {
       : action.label === subject,
   );
   if (mine.length === 0 && notices.length === 0) {
-    throw new UserError(`${subject} runs no action`, { hint: 'fetching and booting are not remembered' });
+    const labels = [...actions.keys()].filter((label) => label.startsWith(`${name.project}:`));
+    const close = suggest(subject, labels);
+    throw new UserError(`${subject} runs no action`, {
+      hint:
+        subject === task
+          ? 'what is fetched is known by its digest: ask for what is made of it'
+          : close === undefined
+            ? `the actions of ${name.project} are ${labels.join(', ')}`
+            : `did you mean ${close}?`,
+    });
   }
   const described = new Map<string, RunRecord>();
   for (const evaluated of actions.values()) {
