@@ -100,6 +100,28 @@ describe('strata diff', () => {
     5 * minutes,
   );
 
+  it('and strata why agree on what is the same, and why tells the way from a cause to what follows', () => {
+    const answer = (...words: string[]): string[] => {
+      const { status, output } = workspace.strata('why', ...words);
+      expect([status, output]).toEqual([0, expect.anything()]);
+      return output.trimEnd().split('\n');
+    };
+    for (const task of ['small:build', 'large:build', 'picture:build']) {
+      const [key = ''] = workspace.strata('runs', task).output.trimEnd().split('\n').at(-1)?.split(' ') ?? [];
+      expect(answer(task, '--against', key)).toEqual([`${task} is the same there and here: nothing differs`]);
+    }
+    workspace.write('os/small/tree/etc/motd', `other ${unique}\n`);
+    workspace.write('os/picture/image.yaml', 'name: picture\nlayers: [large]\nexclude: [/etc/large, /etc/more]\n');
+    expect(answer('picture:build')).toEqual([
+      'os/picture/image.yaml: exclude +/etc/more',
+      ...['os/small/tree/etc/motd changed', `    - one ${unique}`, `    + other ${unique}`],
+      expect.stringMatching(/^so picture:build would run now; it last ran /),
+      '  from small:build, which makes another layer',
+      '  from large:build, which makes another layer',
+    ]);
+    workspace.git('checkout', '--', '.');
+  }, 60_000);
+
   it(
     'compares builds of one project',
     () => {

@@ -174,7 +174,7 @@ export async function buildLayer(task: Task): Promise<TaskOutput> {
       composeAction({
         label: task.label,
         toolchain: await task.toolchain(),
-        parents: below,
+        parents: [...below],
         trees: composed,
         scripts: scripts.map((script) => ({
           name: basename(script),

@@ -17,6 +17,8 @@ export type Change =
       readonly field: string;
       readonly before: string;
       readonly after: string;
+      /** Where it is a list: what came into it and what went, with `+` and `-` before them. */
+      readonly words?: readonly string[];
     }
   /** A file that was fetched: a locked package, a distfile. */
   | { readonly kind: 'fetched'; readonly name: string; readonly before: string; readonly after: string }
@@ -25,7 +27,13 @@ export type Change =
   /** How Strata runs it. */
   | { readonly kind: 'command'; readonly name: string; readonly before: string; readonly after: string }
   /** What another action made. Its own changes say why. */
-  | { readonly kind: 'made'; readonly by: string; readonly what: string; readonly changes: readonly Change[] }
+  | {
+      readonly kind: 'made';
+      readonly by: string;
+      readonly what: string;
+      readonly how: 'another' | 'new' | 'gone';
+      readonly changes: readonly Change[];
+    }
   /** A part whose maker is not remembered. */
   | { readonly kind: 'unknown'; readonly what: string };
 
@@ -47,19 +55,36 @@ export function rootCauses(changes: readonly Change[]): Change[] {
 /** One step of the way from an action to the causes. */
 export interface ChainLink {
   readonly depth: number;
-  readonly change: Change;
+  /** What it is that changed. */
+  readonly text: string;
 }
 
 /** The actions in between, from the one asked about down to those that saw the causes first; each is told once. */
 export function chainOf(changes: readonly Change[], depth = 0, told = new Set<string>()): ChainLink[] {
-  return changes.flatMap((change) => {
-    const line = formatChange(change);
-    if ((change.kind !== 'made' && change.kind !== 'package') || told.has(line)) {
+  return changes.flatMap((change): ChainLink[] => {
+    if (change.kind !== 'made') {
       return [];
     }
-    told.add(line);
-    return [{ depth, change }, ...(change.kind === 'made' ? chainOf(change.changes, depth + 1, told) : [])];
+    const packages = change.changes.flatMap((inner) => (inner.kind === 'package' ? [inner.what.join('; ')] : []));
+    const text = [`${change.by}, which ${made(change)}`, ...packages].join(': ');
+    if (told.has(text)) {
+      return [];
+    }
+    told.add(text);
+    return [{ depth, text }, ...chainOf(change.changes, depth + 1, told)];
   });
+}
+
+/** What became of what an action makes, in words: its name is what the action that takes it calls it. */
+function made({ what, how }: Extract<Change, { kind: 'made' }>): string {
+  if (how !== 'another') {
+    return how === 'new' ? 'is new' : 'is needed no more';
+  }
+  const [, planned] = /^packages\/(.+?)(?:\.gpkg\.tar)?$/.exec(what) ?? [];
+  if (planned !== undefined) {
+    return what.endsWith('.gpkg.tar') ? 'makes another package' : `plans ${planned} otherwise`;
+  }
+  return what === 'merge' ? 'plans the merge otherwise' : `makes another ${what.split('/').at(-1) ?? what}`;
 }
 
 /** One line that says what changed. */
@@ -84,6 +109,9 @@ export function formatChange(change: Change): string {
       break;
     }
     case 'field':
+      if (change.words !== undefined) {
+        return `${change.file}: ${change.field} ${change.words.join(' ')}`;
+      }
       return `${change.file}: ${change.field} was ${change.before}, is ${change.after}`;
     case 'fetched':
       return `${change.name} was ${change.before}, is ${change.after}`;
@@ -92,7 +120,7 @@ export function formatChange(change: Change): string {
     case 'command':
       return `Strata's own ${change.name} was ${change.before}, is ${change.after}`;
     case 'made':
-      return `${change.what} of ${change.by} changed`;
+      return `${change.by} ${made(change)}`;
     case 'unknown':
       return `${change.what} changed, and nothing is remembered of what made it`;
   }

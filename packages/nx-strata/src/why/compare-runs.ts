@@ -4,7 +4,7 @@ import { compareTrees, type JsonValue, type TreeEntry } from '@strata/fingerprin
 import type { Records } from '../records/records.js';
 import type { RecordedInput, RunRecord } from '../records/run-record.js';
 import type { Change } from './changes.js';
-import { changedPackages } from './plans.js';
+import { changedPackages, listChanges } from './plans.js';
 
 /** Lines of a diff that are shown, at most. */
 const shownLines = 12;
@@ -166,8 +166,8 @@ export class RunComparison {
     for (const name of names) {
       changes.push(...(isText(name) ? [] : this.#inputChanges(name, before, after, isRelevant)));
     }
-    changes.push(...this.#layerChanges('the toolchain', before.toolchain, after.toolchain));
-    changes.push(...this.#layerChanges('what it stands on', before.rootfs, after.rootfs));
+    changes.push(...this.#layerChanges('toolchain', before.toolchain, after.toolchain));
+    changes.push(...this.#layerChanges('layer', before.rootfs, after.rootfs));
     const settings = this.#settingsChanges(before, after, [...names].filter(isText));
     const fields = settings.length > 0 ? this.#definitionChanges(before, after) : [];
     // Strata writes its parameters from the definition and from the other inputs: these say it better
@@ -255,30 +255,43 @@ export class RunComparison {
         return {};
       }
     };
-    return differences(value(old.text), value(current.text)).map((change) => ({
-      kind: 'field',
-      file: current.file,
-      field: change.path,
-      before: short(change.before),
-      after: short(change.after),
-    }));
+    return differences(value(old.text), value(current.text)).map(({ path, before: first, after: second }) => {
+      const words = Array.isArray(first) && Array.isArray(second) ? listChanges(first, second) : [];
+      return {
+        kind: 'field',
+        file: current.file,
+        field: path,
+        before: short(first),
+        after: short(second),
+        // a list in another order has none
+        ...(words.length > 0 ? { words } : {}),
+      };
+    });
   }
 
   #layerChanges(what: string, before: RunRecord['rootfs'], after: RunRecord['rootfs']): Change[] {
+    const [old] = before;
+    const [current] = after;
+    if (old?.title === 'seed' && current?.title === 'seed' && old.digest !== current.digest) {
+      // it follows from the lock file, or from how Strata makes one: neither is an action
+      return [{ kind: 'unknown', what: 'the seed' }];
+    }
+    const nameOf = ({ digest, title }: RunRecord['rootfs'][number]): string =>
+      this.#makers.has(digest) || title === '' ? what : title;
     const gone = before.filter(({ digest }) => !after.some((layer) => layer.digest === digest));
     const come = after.filter(({ digest }) => !before.some((layer) => layer.digest === digest));
     const changes: Change[] = [];
     for (const layer of come) {
       const maker = this.#makers.get(layer.digest);
       const index = gone.findIndex((other) => this.#makers.get(other.digest)?.record.label === maker?.record.label);
-      const [old] = index < 0 ? [] : gone.splice(index, 1);
-      changes.push(...this.#madeChanges(layer.title === '' ? what : layer.title, old?.digest, layer.digest));
+      const [replaced] = index < 0 ? [] : gone.splice(index, 1);
+      changes.push(...this.#madeChanges(nameOf(layer), replaced?.digest, layer.digest));
     }
     for (const layer of gone) {
-      changes.push(...this.#madeChanges(layer.title === '' ? what : layer.title, layer.digest, undefined));
+      changes.push(...this.#madeChanges(nameOf(layer), layer.digest, undefined));
     }
     return changes.length === 0 && JSON.stringify(before) !== JSON.stringify(after) && gone.length + come.length > 0
-      ? [{ kind: 'unknown', what }]
+      ? [{ kind: 'unknown', what: `the ${what}` }]
       : changes;
   }
 
@@ -303,14 +316,15 @@ export class RunComparison {
       ];
     }
     const earlier = old?.record ?? this.records.of(maker.record.label).findLast(({ key }) => key !== maker.record.key);
+    const how = after === undefined ? 'gone' : before === undefined ? 'new' : 'another';
     if (current === undefined || earlier === undefined) {
-      return [{ kind: 'made', by: maker.record.label, what: name, changes: [] }];
+      return [{ kind: 'made', by: maker.record.label, what: name, how, changes: [] }];
     }
     const changes = [
       ...changedPackages(this.records, earlier, current.record, name),
       ...this.compare(earlier, current.record, /^(?:packages\/|merge$)/.test(name) ? name : ''),
     ];
-    return [{ kind: 'made', by: maker.record.label, what: name, changes }];
+    return [{ kind: 'made', by: maker.record.label, what: name, how, changes }];
   }
 }
 

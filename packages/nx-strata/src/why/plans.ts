@@ -13,11 +13,20 @@ function packageIn(records: Records, record: RunRecord, cpv: string): PlannedPac
   }
 }
 
-function listChange(name: string, before: readonly string[], after: readonly string[]): string[] {
-  const words = [
-    ...after.filter((word) => !before.includes(word)).map((word) => `+${word}`),
-    ...before.filter((word) => !after.includes(word)).map((word) => `-${word}`),
+function wordOf(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}
+
+/** What came into a list and what went: `+new`, `-old`. */
+export function listChanges(before: readonly unknown[], after: readonly unknown[]): string[] {
+  return [
+    ...after.filter((word) => !before.includes(word)).map((word) => `+${wordOf(word)}`),
+    ...before.filter((word) => !after.includes(word)).map((word) => `-${wordOf(word)}`),
   ];
+}
+
+function listChange(name: string, before: readonly string[], after: readonly string[]): string[] {
+  const words = listChanges(before, after);
   return words.length === 0 ? [] : [`${name} ${words.join(' ')}`];
 }
 
@@ -49,5 +58,5 @@ export function changedPackages(records: Records, before: RunRecord, after: RunR
     ),
     ...listChange('needs', old.needs, current.needs),
   ];
-  return [{ kind: 'package', name: cpv, what: what.length > 0 ? what : ['its settings changed'] }];
+  return [{ kind: 'package', name: cpv, what: what.length > 0 ? what : ['its settings or patches changed'] }];
 }

@@ -210,7 +210,7 @@ export function formatAnswer(found: Answer, colours: boolean): string[] {
     ),
   ]);
   const chain = chainOf(found.changes).map(
-    ({ depth, change }) => `  ${'  '.repeat(depth)}${paint('dim', `from ${formatChange(change)}`)}`,
+    ({ depth, text }) => `  ${'  '.repeat(depth)}${paint('dim', `from ${text}`)}`,
   );
   return [...causes, `${causes.length > 0 ? 'so ' : ''}${verdict(found)}`, ...chain];
 }
