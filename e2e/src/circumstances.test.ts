@@ -133,8 +133,6 @@ describe('the keys of the example', () => {
   );
 
   it.each([
-    ['tols:build', /^error: there is no project tols of Strata's\nhint: did you mean tools\?\n$/],
-    ['tools', /^error: tools is a project, and no task\nhint: .*`strata why tools:build`/],
     ['tools:app-misc/jq-1.7', /^error: .* runs no action\nhint: did you mean tools:app-misc\/jq-1\.7\.1\?\n$/],
     ['ram-os:boot', /^error: ram-os:boot is done whenever it is asked for/],
   ])('are of tasks and their actions, and of nothing else: %s', (subject, answer) => {
