@@ -1,0 +1,21 @@
+import { copyFileSync } from 'node:fs';
+import { storeRoot } from '@strata/store';
+import { explain } from './explain.js';
+
+describe('a full file system', () => {
+  it('is named, where it is not the store’s', () => {
+    let lines: string[] = [];
+    try {
+      copyFileSync(import.meta.filename, '/dev/full');
+    } catch (error) {
+      lines = explain(new Error('exporting', { cause: error }));
+    }
+    expect(lines).toEqual(['error: the file system of /dev is full', 'hint: free some space there']);
+  });
+
+  it('is the store’s, where nothing says which one it is', () => {
+    const [first, second] = explain(Object.assign(new Error('write'), { code: 'ENOSPC' }));
+    expect(first).toBe(`error: the file system of ${storeRoot(process.env)} is full`);
+    expect(second).toContain('`strata store clear`');
+  });
+});
