@@ -1,17 +1,22 @@
+import { dirname } from 'node:path';
 import { UserError } from '@strata/definitions';
 import { ActionFailed, InputChanged } from '@strata/sandbox';
 import { storeRoot } from '@strata/store';
 import { explainUndeclared, type FailedTask } from './explain-undeclared.js';
 
-/** Whether something failed, however far below, since there was no more room: the message above would mislead. */
-function isFull(error: unknown): boolean {
-  for (let cause = error; cause instanceof Error; { cause } = cause) {
-    const { code } = cause as { readonly code?: unknown };
+/**
+ * The folder without more room, where something failed for that, however far below: the message above would mislead.
+ * Writing into an open file does not say where that is; almost all that is written is the store's.
+ */
+function fullFolder(error: unknown): string | undefined {
+  for (let cause = error; typeof cause === 'object' && cause !== null;) {
+    const { code, dest, cause: deeper } = cause as Record<'code' | 'dest' | 'cause', unknown>;
     if (code === 'ENOSPC' || code === 'EDQUOT') {
-      return true;
+      return typeof dest === 'string' ? dirname(dest) : storeRoot(process.env);
     }
+    cause = deeper;
   }
-  return false;
+  return undefined;
 }
 
 function explainAction(error: ActionFailed, task: FailedTask | undefined): string[] {
@@ -32,9 +37,12 @@ function explainAction(error: ActionFailed, task: FailedTask | undefined): strin
  * @param task what failed, where that is known: for hints that name a field of its definition
  */
 export function explain(error: unknown, task?: FailedTask): string[] {
-  if (isFull(error)) {
-    return new UserError(`the file system of ${storeRoot(process.env)} is full`, {
-      hint: 'free some space there, run `strata store clear`, or set STRATA_STORE to a folder with more room',
+  const full = fullFolder(error);
+  if (full !== undefined) {
+    return new UserError(`the file system of ${full} is full`, {
+      hint: full.startsWith(storeRoot(process.env))
+        ? 'free some space there, run `strata store clear`, or set STRATA_STORE to a folder with more room'
+        : 'free some space there',
     }).lines;
   }
   if (error instanceof UserError) {
