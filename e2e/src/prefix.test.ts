@@ -187,7 +187,10 @@ describe('prefixes', () => {
         ),
       ]);
       const nobody = workspace.strata('prefix', 'shell', 'gret');
-      expect([nobody.status, nobody.output]).toEqual([1, expect.stringContaining('there is no prefix gret')]);
+      expect([nobody.status, nobody.output]).toEqual([
+        1,
+        'error: there is no prefix named gret\nhint: did you mean greet?\n',
+      ]);
     },
     5 * minutes,
   );
