@@ -6,13 +6,14 @@ import { explainUndeclared, type FailedTask } from './explain-undeclared.js';
 
 /**
  * The folder without more room, where something failed for that, however far below: the message above would mislead.
- * Writing into an open file does not say where that is; almost all that is written is the store's.
+ * The store is named as a whole. Writing into an open file does not say where that is: almost all goes into the store.
  */
 function fullFolder(error: unknown): string | undefined {
   for (let cause = error; typeof cause === 'object' && cause !== null;) {
     const { code, dest, cause: deeper } = cause as Record<'code' | 'dest' | 'cause', unknown>;
     if (code === 'ENOSPC' || code === 'EDQUOT') {
-      return typeof dest === 'string' ? dirname(dest) : storeRoot(process.env);
+      const store = storeRoot(process.env);
+      return typeof dest === 'string' && !dest.startsWith(`${store}/`) ? dirname(dest) : store;
     }
     cause = deeper;
   }
@@ -40,9 +41,10 @@ export function explain(error: unknown, task?: FailedTask): string[] {
   const full = fullFolder(error);
   if (full !== undefined) {
     return new UserError(`the file system of ${full} is full`, {
-      hint: full.startsWith(storeRoot(process.env))
-        ? 'free some space there, run `strata store clear`, or set STRATA_STORE to a folder with more room'
-        : 'free some space there',
+      hint:
+        full === storeRoot(process.env)
+          ? 'free some space there, run `strata store clear`, or set STRATA_STORE to a folder with more room'
+          : 'free some space there',
     }).lines;
   }
   if (error instanceof UserError) {

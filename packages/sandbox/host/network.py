@@ -2,10 +2,10 @@
 
 import fcntl
 import os
+import select
 import signal
 import socket
 import struct
-from typing import NoReturn
 
 from machine import PR_SET_PDEATHSIG, REPORT_FD, libc
 
@@ -60,36 +60,31 @@ def refused_question(packet: bytes) -> "str | None":
     return name if name.isprintable() and name != "" else None
 
 
-class Ended(Exception):
-    """The sandbox is gone."""
-
-
 def note_names(listener: socket.socket, file: str) -> None:
-    def end(*_: object) -> NoReturn:
-        raise Ended
-
+    """Notes names until the signal that the sandbox is gone, and then those that still wait to be read."""
+    listener.setblocking(False)
     seen: "set[str]" = set()
 
-    def take() -> None:
-        name = refused_question(listener.recv(65535))
-        if name is not None and name not in seen and len(seen) < MOST_NAMES:
-            seen.add(name)
-            with open(file, "a", encoding="ascii") as lines:
-                lines.write(f"{name}\n")
+    def take_all() -> None:
+        try:
+            while True:
+                name = refused_question(listener.recv(65535))
+                if name is not None and name not in seen and len(seen) < MOST_NAMES:
+                    seen.add(name)
+                    with open(file, "a", encoding="ascii") as lines:
+                        lines.write(f"{name}\n")
+        except BlockingIOError:
+            pass
 
-    try:
-        signal.signal(signal.SIGTERM, end)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
-        while True:
-            take()
-    except Ended:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    listener.setblocking(False)
-    try:
-        while True:
-            take()
-    except BlockingIOError:
-        pass
+    # an exception out of the handler would lose the packet that was just taken
+    ended, wakes = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    signal.set_wakeup_fd(wakes)
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+    ready: "list[int]" = []
+    while ended not in ready:
+        ready, _, _ = select.select([listener.fileno(), ended], [], [])
+        take_all()
 
 
 def watch_names(file: str) -> None:
